@@ -1,0 +1,2 @@
+export { parseDuration } from './duration.js';
+export { SettingsError, duration, flag, httpUrl, integer, list, readSettings } from './settings.js';
