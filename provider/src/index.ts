@@ -6,3 +6,5 @@ export { functionKey } from './provider.js';
 export type {
   Endpoint, FunctionEvent, FunctionRef, FunctionSpec, FunctionState, LogLine, LogQuery, Provider, ProviderInfo, Resources,
 } from './provider.js';
+export { readStack } from './stack/read-stack.js';
+export { StackError } from './stack/yaml-source.js';
