@@ -1,0 +1,111 @@
+/**
+ * A queued call run in the gateway's own process: the worker asks here instead of over HTTP. The answer is collected
+ * whole, because it becomes a callback. Failures of the gateway's making are answers too, marked as everywhere.
+ */
+import type { HeaderList } from '@postern/queue';
+import { type ErrorAnswer, errorAnswer } from './error-answer.js';
+import type { GatewayError } from './errors.js';
+import { type AnswerSink, Exchange, type FunctionRequest } from './exchange.js';
+import type { FunctionTable } from './function-table.js';
+import { answerHeaders } from './headers.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: HeaderList;
+  readonly body: Uint8Array;
+}
+
+export interface Invocation extends FunctionRequest {
+  /** `name.namespace`. */
+  readonly function: string;
+  readonly signal: AbortSignal;
+  /** More than this is cut off: the answer then is an `answer_too_large` error of the gateway's. */
+  readonly maxAnswerBytes: number;
+}
+
+/** @throws the signal's reason when aborted; nothing else */
+export function invoke(table: FunctionTable, invocation: Invocation, upstreamTimeoutMs: number): Promise<Answer> {
+  const entry = table.get(invocation.function);
+  if (entry === undefined) {
+    return Promise.resolve(toAnswer(table.synced
+      ? errorAnswer('function_not_found', `No function ${invocation.function} is deployed.`)
+      : errorAnswer('provider_unavailable', 'The provider has not yet said which functions there are.')));
+  }
+  return new Promise((resolve, reject) => {
+    const startMs = performance.now();
+    const { signal } = invocation;
+    const over = (status: number) => {
+      signal.removeEventListener('abort', giveUp);
+      entry.metrics.finished(status, (performance.now() - startMs) / 1_000);
+    };
+    const sink = new CollectingSink(invocation.maxAnswerBytes, (answer) => {
+      over(answer.status);
+      resolve(answer);
+    }, () => { exchange.abort(); });
+    const exchange = new Exchange(entry, invocation, sink, upstreamTimeoutMs);
+    const giveUp = () => {
+      exchange.abort();
+      over(499);
+      reject(signal.reason as Error);
+    };
+    entry.metrics.started();
+    if (signal.aborted) {
+      giveUp();
+      return;
+    }
+    signal.addEventListener('abort', giveUp, { once: true });
+    exchange.start();
+  });
+}
+
+class CollectingSink implements AnswerSink {
+  readonly #maxBytes: number;
+  readonly #done: (answer: Answer) => void;
+  readonly #stop: () => void;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #status = 0;
+  #headers: HeaderList = [];
+
+  constructor(maxBytes: number, done: (answer: Answer) => void, stop: () => void) {
+    this.#maxBytes = maxBytes;
+    this.#done = done;
+    this.#stop = stop;
+  }
+
+  begin(status: number, raw: readonly (Buffer | string)[]): void {
+    this.#status = status;
+    this.#headers = pairs(answerHeaders(raw, ''));
+  }
+
+  write(chunk: Buffer): boolean {
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes > this.#maxBytes) {
+      this.#stop();
+      this.#done(toAnswer(errorAnswer('answer_too_large', `The function's answer is over ${this.#maxBytes} bytes.`)));
+      return true;
+    }
+    this.#chunks.push(chunk);
+    return true;
+  }
+
+  end(): void {
+    const [only] = this.#chunks;
+    const body = this.#chunks.length === 1 && only !== undefined ? only : Buffer.concat(this.#chunks);
+    this.#done({ status: this.#status, headers: this.#headers, body });
+  }
+
+  fail(error: GatewayError): void {
+    this.#done(toAnswer(errorAnswer(error.code, error.message)));
+  }
+}
+
+function toAnswer(error: ErrorAnswer): Answer {
+  return { status: error.status, headers: Object.entries(error.headers), body: Buffer.from(error.body) };
+}
+
+function pairs(flat: readonly string[]): HeaderList {
+  const list: (readonly [string, string])[] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) list.push([flat[i] ?? '', flat[i + 1] ?? '']);
+  return list;
+}

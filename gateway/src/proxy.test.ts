@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { request } from 'undici';
+import { deferred, refusingUrl, sendRaw, startFixture, startReplica } from './testing/fixture.js';
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+async function textOf(req: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of req) text += String(chunk);
+  return text;
+}
+
+test('a sync call reaches the function with its method, path, query and body as they were sent', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const replica = await startReplica(t, (req, res) => {
+    void textOf(req).then((body) => { res.end(JSON.stringify({ method: req.method, url: req.url, body })); });
+  });
+  await deploy('echo', replica);
+  for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const) {
+    const body = method === 'GET' || method === 'OPTIONS' ? null : 'péng';
+    const answer = await request(`${url}/function/echo//a%2Fb/?x=%20&x=/`, { method, body });
+    assert.equal(answer.statusCode, 200);
+    assert.deepEqual(await answer.body.json(), { method, url: '//a%2Fb/?x=%20&x=/', body: body ?? '' });
+  }
+  const head = await request(`${url}/function/echo.openfaas-fn`, { method: 'HEAD' });
+  assert.equal(head.statusCode, 200);
+  await head.body.dump();
+});
+
+test('the function is told the call id, the start time and who called; hop-by-hop headers end at the gateway, both ways', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  let seen: IncomingMessage['headers'] = {};
+  const replica = await startReplica(t, (req, res) => {
+    seen = req.headers;
+    res.writeHead(418, ['X-Twice', 'a', 'x-twice', 'b', 'Keep-Alive', 'timeout=5', 'Connection', 'x-secret-hop', 'X-Secret-Hop', '1', 'Trailer', 'x']);
+    res.end('tea');
+  });
+  await deploy('pot', replica);
+  const answer = await request(`${url}/function/pot/x`, {
+    headers: { 'x-forwarded-for': '203.0.113.9', te: 'trailers', 'proxy-authorization': 'Basic eA==', 'x-own': 'kept' },
+  });
+  assert.equal(answer.statusCode, 418);
+  assert.equal(await answer.body.text(), 'tea');
+  assert.deepEqual(answer.headers['x-twice'], ['a', 'b']);
+  assert.equal(answer.headers['x-secret-hop'], undefined);
+  assert.equal(answer.headers['trailer'], undefined);
+  assert.match(String(answer.headers['x-call-id']), uuid);
+  assert.equal(seen['x-call-id'], answer.headers['x-call-id']);
+  assert.match(String(seen['x-start-time']), /^\d{19}$/);
+  assert.equal(seen['x-forwarded-for'], '203.0.113.9, 127.0.0.1');
+  assert.equal(seen['x-forwarded-host'], new URL(url).host);
+  assert.equal(seen['x-forwarded-uri'], '/function/pot/x');
+  assert.equal(seen['x-own'], 'kept');
+  assert.equal(seen.te, undefined);
+  assert.equal(seen['proxy-authorization'], undefined);
+});
+
+test('a call id of the caller is echoed when it is a UUID, and replaced when it is not', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('hello', await startReplica(t, (_req, res) => { res.end(); }));
+  const own = '0b0c5d5e-8f0b-4b0e-9a0c-3f5d5e8f0b4b';
+  const kept = await request(`${url}/function/hello`, { headers: { 'x-call-id': own } });
+  assert.equal(kept.headers['x-call-id'], own);
+  await kept.body.dump();
+  const replaced = await request(`${url}/function/hello`, { headers: { 'x-call-id': '1; drop' } });
+  assert.match(String(replaced.headers['x-call-id']), uuid);
+  await replaced.body.dump();
+});
+
+test('bodies are streamed both ways: the answer begins before the request has ended', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('echo', await startReplica(t, (req, res) => {
+    res.writeHead(200, { 'Content-Type': 'text/event-stream' });
+    res.flushHeaders();
+    req.pipe(res);
+  }));
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.setEncoding('utf8');
+  socket.write('POST /function/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n');
+  let text = '';
+  const until = async (part: string) => { while (!text.includes(part)) text += String((await once(socket, 'data'))[0]); };
+  await until('text/event-stream');
+  for (const piece of ['one', 'two']) {
+    socket.write(`3\r\n${piece}\r\n`);
+    await until(piece);
+  }
+  socket.write('0\r\n\r\n');
+  await until('\r\n0\r\n\r\n');
+  socket.destroy();
+});
+
+test('64 MiB pass through to a slow reader unharmed', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const size = 64 * 1_024 * 1_024;
+  await deploy('echo', await startReplica(t, (req, res) => { req.pipe(res); }));
+  const answer = await request(`${url}/function/echo`, { method: 'POST', body: Buffer.alloc(size, 'x') });
+  let bytes = 0;
+  for await (const chunk of answer.body) bytes += (chunk as Buffer).byteLength;
+  assert.equal(bytes, size);
+});
+
+test('a function that answers early and reads no further does not cost the caller the answer', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('full', await startReplica(t, (_req, res) => {
+    res.writeHead(413, { Connection: 'close' });
+    res.end('enough');
+  }));
+  const head = `POST /function/full HTTP/1.1\r\nHost: x\r\nContent-Length: ${8 * 1_024 * 1_024}\r\n\r\n`;
+  const text = await sendRaw(url, Buffer.concat([Buffer.from(head), Buffer.alloc(1_024 * 1_024)]), (sofar) => sofar.includes('enough'));
+  assert.match(text, /^HTTP\/1.1 413 /);
+  assert.ok(text.includes('enough'), text);
+});
+
+test('when the caller goes away, the function is told by its connection', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const arrived = deferred<void>();
+  const gone = deferred<void>();
+  await deploy('slow', await startReplica(t, (_req, res) => {
+    res.on('close', () => { gone.resolve(); });
+    arrived.resolve();
+  }));
+  const abort = new AbortController();
+  const call = request(`${url}/function/slow`, { signal: abort.signal });
+  await arrived.promise;
+  abort.abort();
+  await assert.rejects(call);
+  await gone.promise;
+});
+
+test('a function that is unknown, a name that is none and an unanswered deadline get 404, 400 and 504, with a call id', async (t) => {
+  const { url, deploy } = await startFixture(t, { upstream_timeout: '300ms' });
+  await deploy('mute', await startReplica(t, () => { /* never answers */ }));
+  await deploy('absent');
+  for (const [path, status, code] of [
+    ['/function/nobody', 404, 'function_not_found'], ['/function/h%20x', 400, 'bad_function_name'],
+    ['/function/mute', 504, 'upstream_timeout'], ['/function/absent', 504, 'no_replica_ready'],
+  ] as const) {
+    const answer = await request(`${url}${path}`);
+    const body = await answer.body.json() as { error: { code: string; message: string } };
+    assert.equal(answer.statusCode, status, path);
+    assert.equal(body.error.code, code);
+    assert.ok(body.error.message.length > 20, body.error.message);
+    assert.match(String(answer.headers['x-call-id']), uuid);
+    assert.equal(answer.headers['x-openfaas-internal'], 'gateway');
+  }
+});
+
+test('a replica that dies before it answers gives 502, and one that dies within its answer breaks the connection', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('before', await startReplica(t, (req) => { req.socket.destroy(); }));
+  await deploy('within', await startReplica(t, (req, res) => {
+    res.writeHead(200, { 'Content-Length': '10' });
+    res.write('half');
+    setImmediate(() => req.socket.destroy());
+  }));
+  const before = await request(`${url}/function/before`, { method: 'POST', body: 'x' });
+  assert.equal(before.statusCode, 502);
+  await before.body.dump();
+  const within = await request(`${url}/function/within`);
+  await assert.rejects(within.body.text());
+});
+
+test('a replica that refuses is passed over: another one gets the request', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const replica = await startReplica(t, (req, res) => { req.pipe(res); });
+  await deploy('echo', await refusingUrl(), replica, await refusingUrl());
+  for (let i = 0; i < 6; i++) {
+    const answer = await request(`${url}/function/echo`, { method: 'POST', body: `call ${i}` });
+    assert.equal(await answer.body.text(), `call ${i}`);
+  }
+});
+
+test('requests wait for a replica that is starting, and go on as soon as the provider tells of it', async (t) => {
+  const { url, deploy, provider } = await startFixture(t);
+  await deploy('later');
+  const calls = Array.from({ length: 20 }, () => request(`${url}/function/later`, { method: 'POST', body: 'x' }));
+  const replica = await startReplica(t, (req, res) => { req.pipe(res); });
+  provider.setEndpoints({ name: 'later', namespace: 'openfaas-fn' }, [{ replica: 'later-0', url: replica }]);
+  for (const answer of await Promise.all(calls)) assert.equal(await answer.body.text(), 'x');
+});
+
+test('the replica with the fewest requests in flight is taken', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const stuck: (() => void)[] = [];
+  let slow = 0, quick = 0;
+  await deploy('mixed',
+    await startReplica(t, (_req, res) => { slow++; stuck.push(() => res.end()); }),
+    await startReplica(t, (_req, res) => { quick++; res.end(); }));
+  const first = [request(`${url}/function/mixed`), request(`${url}/function/mixed`)];
+  await Promise.race(first);
+  for (let i = 0; i < 10; i++) await (await request(`${url}/function/mixed`)).body.dump();
+  assert.equal(slow, 1);
+  assert.equal(quick, 11);
+  for (const release of stuck) release();
+  for (const answer of await Promise.all(first)) await answer.body.dump();
+});
+
+for (const [what, bytes, status] of [
+  ['headers over 32 KiB', `GET /function/x HTTP/1.1\r\nHost: x\r\nX-Bomb: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
+  ['bytes that are no HTTP', 'hello there\r\n\r\n', 400],
+  ['two lengths', 'POST /function/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
+  ['a length beside chunks', 'POST /function/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],
+] as const) {
+  test(`${what} get ${status} with a JSON body`, async (t) => {
+    const { url } = await startFixture(t);
+    const text = await sendRaw(url, bytes);
+    assert.ok(text.startsWith(`HTTP/1.1 ${status} `), text.slice(0, 200));
+    const { error } = JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4)) as { error: { code: string } };
+    assert.ok(error.code.length > 0);
+  });
+}
