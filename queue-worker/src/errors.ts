@@ -1,0 +1,33 @@
+/** How a call to a function or to a callback's receiver fails without an answer: one class and one stable code each. */
+
+export abstract class ExchangeError extends Error {
+  abstract readonly code: 'timeout' | 'answer_too_large' | 'unreachable' | 'address_refused';
+}
+
+/** No whole answer in time. The message names the limit. */
+export class TimedOut extends ExchangeError {
+  override readonly name = 'TimedOut';
+  readonly code = 'timeout';
+}
+
+/** The answer is longer than `max_body_bytes`; it was cut off and thrown away. */
+export class AnswerTooLarge extends ExchangeError {
+  override readonly name = 'AnswerTooLarge';
+  readonly code = 'answer_too_large';
+
+  constructor(maxBodyBytes: number) {
+    super(`The function's answer is longer than max_body_bytes (${maxBodyBytes}).`);
+  }
+}
+
+/** Refused, reset or cut before the answer was whole; the cause says which. */
+export class Unreachable extends ExchangeError {
+  override readonly name = 'Unreachable';
+  readonly code = 'unreachable';
+}
+
+/** The receiver's host has no address that callbacks may go to. */
+export class AddressRefused extends ExchangeError {
+  override readonly name = 'AddressRefused';
+  readonly code = 'address_refused';
+}

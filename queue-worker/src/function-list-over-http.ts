@@ -1,0 +1,78 @@
+/**
+ * What is deployed, asked of the gateway's `GET /system/functions` again and again. While the gateway is away the last
+ * list stays in force. Functions are told only when something has changed.
+ */
+import type { Logger } from 'pino';
+import { Agent } from 'undici';
+import { z } from 'zod';
+import { Deadlines } from './deadlines.js';
+import type { DeployedFunction, FunctionList } from './function-list.js';
+import { exchange } from './http-exchange.js';
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface FunctionListOverHttpOptions {
+  /** Without a slash at its end; may have a path of its own. */
+  readonly gatewayUrl: string;
+  readonly credentials?: Credentials;
+  readonly log: Logger;
+  readonly everyMs?: number;
+}
+
+const functionsSchema = z.array(z.object({
+  name: z.string().min(1),
+  namespace: z.string().default('openfaas-fn'),
+  annotations: z.record(z.string(), z.string()).nullish().transform((annotations) => annotations ?? {}),
+}));
+
+const maxListBytes = 64 * 1024 * 1024;
+const timeoutMs = 10_000;
+
+export function functionListOverHttp({ gatewayUrl, credentials, log, everyMs = 2_000 }: FunctionListOverHttpOptions): FunctionList {
+  const { origin, pathname } = new URL(gatewayUrl);
+  const headers = ['Accept', 'application/json'];
+  if (credentials) headers.push('Authorization', `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`);
+  const request = { origin, target: `${pathname.replace(/\/$/, '')}/system/functions`, method: 'GET', headers, body: new Uint8Array() };
+
+  return {
+    watch(listener) {
+      const agent = new Agent({ connections: 1, pipelining: 1, connect: { timeout: 5_000 } });
+      const deadlines = new Deadlines();
+      const ended = new AbortController();
+      const { signal } = ended;
+      let known = '';
+      let away = false;
+      let timer: NodeJS.Timeout | undefined;
+
+      const ask = async (): Promise<void> => {
+        try {
+          const limits = { timeoutMs, timeoutMessage: `No answer within ${timeoutMs} ms.`, maxBodyBytes: maxListBytes, signal };
+          const answer = await exchange(agent, request, limits, deadlines);
+          if (answer.status !== 200) throw new Error(`The gateway answered ${answer.status}.`);
+          const functions: readonly DeployedFunction[] = functionsSchema.parse(JSON.parse(Buffer.from(answer.body).toString('utf8')));
+          if (signal.aborted) return;
+          if (away) log.info({ gateway: origin }, 'list of functions read again');
+          away = false;
+          const now = JSON.stringify(functions);
+          if (now !== known) listener(functions);
+          known = now;
+        } catch (error) {
+          if (signal.aborted) return;
+          if (!away) log.warn({ gateway: origin, err: error }, 'list of functions cannot be read, the last one stays in force');
+          away = true;
+        }
+        timer = setTimeout(() => { void ask(); }, everyMs);
+      };
+      void ask();
+
+      return () => {
+        ended.abort(new Error('watch ended'));
+        clearTimeout(timer);
+        void agent.destroy();
+      };
+    },
+  };
+}

@@ -1,0 +1,11 @@
+export { AddressRefused, AnswerTooLarge, ExchangeError, TimedOut, Unreachable } from './errors.js';
+export type { DeployedFunction, FunctionList } from './function-list.js';
+export { laneOf } from './function-rules.js';
+export { functionHeaders } from './invoke.js';
+export type { Answer, Invoke } from './invoke.js';
+export { startQueueWorkerProgram } from './program.js';
+export type { QueueWorkerProgram } from './program.js';
+export { queueWorkerProgramSettings, queueWorkerSettings } from './settings.js';
+export type { QueueWorkerProgramSettings, QueueWorkerSettings } from './settings.js';
+export { startQueueWorker } from './worker.js';
+export type { QueueWorker, QueueWorkerOptions } from './worker.js';
