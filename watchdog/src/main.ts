@@ -1,0 +1,85 @@
+/**
+ * The watchdog as a program: settings, wiring, signals. Configured by environment variables alone (settings.ts).
+ * Not here: serving (server.ts) and running (http/, fork/, static/, inproc/).
+ */
+import { OrphanGuard } from './guard.js';
+import { setLockFile } from './lock-file.js';
+import { Log } from './log.js';
+import { Metrics } from './metrics.js';
+import { ParentChannel } from './parent-channel.js';
+import type { Readiness, Runner } from './runner.js';
+import { FunctionServer } from './server.js';
+import { readSettings, type Settings } from './settings.js';
+
+const log = { current: new Log(process.stdout, process.stderr, false) };
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  log.current = new Log(process.stdout, process.stderr, settings.logCallId);
+  const guard = new OrphanGuard();
+  const parent = new ParentChannel(process);
+  parent.onLost(() => process.exit(1)); // the guard ends the function's processes
+
+  const runner = await createRunner(settings, guard);
+  const metrics = new Metrics(() => server.inFlight);
+  const server = new FunctionServer(settings, runner, metrics, log.current);
+  const url = await server.listen(settings.port, settings.host);
+  const metricsUrl = await metrics.listen(settings.metricsPort, settings.host);
+  const withLock = !settings.suppressLock && !parent.isOpen;
+
+  let draining = false;
+  const onReadiness = (readiness: Readiness, first: boolean): void => {
+    server.setReadiness(readiness);
+    if (draining) return;
+    if (withLock) setLockFile(readiness.ready);
+    if (readiness.ready) {
+      log.current.info(`ready at ${url} (${settings.mode} mode), metrics at ${metricsUrl}`);
+      parent.tell({ type: 'ready', url, metricsUrl });
+    } else if (!first) {
+      parent.tell({ type: 'unready', reason: readiness.reason });
+    }
+  };
+
+  const drain = async (signal: string): Promise<void> => {
+    if (draining) {
+      log.current.error(`${signal} again: ending now, ${server.inFlight} calls unfinished`);
+      process.exit(1);
+    }
+    draining = true;
+    log.current.info(`${signal}: finishing ${server.inFlight} calls`);
+    parent.tell({ type: 'unready', reason: 'the function is shutting down' });
+    if (withLock) setLockFile(false);
+    const finished = await server.drain();
+    await runner.stop();
+    server.close();
+    await exit(finished ? 0 : 1);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => void drain(signal));
+
+  let first = true;
+  runner.onReadiness((readiness) => {
+    onReadiness(readiness, first);
+    first = false;
+  });
+  await runner.start();
+}
+
+async function createRunner(settings: Settings, guard: OrphanGuard): Promise<Runner> {
+  switch (settings.mode) {
+    case 'http': return (await import('./http/runner.js')).createHttpRunner(settings, guard, log.current);
+    case 'streaming':
+    case 'serializing': return new (await import('./fork/runner.js')).ForkRunner(settings, guard, log.current);
+    case 'static': return (await import('./static/runner.js')).createStaticRunner(settings.staticPath);
+    case 'inproc': return (await import('./inproc/runner.js')).createInprocRunner(settings);
+  }
+}
+
+async function exit(code: number): Promise<never> {
+  await log.current.flushed();
+  process.exit(code);
+}
+
+main().catch(async (error: unknown) => {
+  log.current.error(error instanceof Error ? error.message : String(error));
+  await exit(1);
+});
