@@ -18,10 +18,16 @@ export interface StatementFunction {
   close(): Promise<void>;
 }
 
+/** How to open what the function needs. */
+export interface Parts {
+  database(): Promise<Database>;
+  store(): Promise<Store>;
+}
+
 /** Opens nothing yet: the database, the PDF library and the S3 client load at the first call, so that the function is ready at once. */
-export function statementFunction(env: Environment): StatementFunction {
-  const database = lazily(() => openDatabase(env));
-  const store = lazily(() => openStore(env));
+export function statementFunction(parts: Parts): StatementFunction {
+  const database = lazily(parts.database);
+  const store = lazily(parts.store);
 
   async function answer(request: Request): Promise<Response> {
     if (request.method !== 'POST') {
@@ -54,23 +60,23 @@ export function statementFunction(env: Environment): StatementFunction {
   };
 }
 
-export default statementFunction(process.env);
-
-function openDatabase(env: Environment): Promise<Database> {
-  return env.DATABASE_URL ? openPostgres(env.DATABASE_URL) : openEmbedded(env.PGLITE_DIR || undefined);
-}
-
-async function openStore(env: Environment): Promise<Store> {
-  const { openStore: open } = await import('./upload.ts');
-  return open({
-    ...(env.S3_ENDPOINT ? { endpoint: env.S3_ENDPOINT } : {}),
-    bucket: env.S3_BUCKET || 'statements',
-    region: env.S3_REGION || 'us-east-1',
-    pathStyle: env.S3_PATH_STYLE ? env.S3_PATH_STYLE === 'true' : Boolean(env.S3_ENDPOINT),
-    secretsDir: env.secret_mount_path || '/var/openfaas/secrets',
-    ...(env.AWS_ACCESS_KEY_ID ? { accessKeyId: env.AWS_ACCESS_KEY_ID } : {}),
-    ...(env.AWS_SECRET_ACCESS_KEY ? { secretAccessKey: env.AWS_SECRET_ACCESS_KEY } : {}),
-  });
+/** stack.yml says what each variable is for. An empty one counts as absent, which is what an unset `${NAME}` becomes there. */
+export function partsFrom(env: Environment): Parts {
+  return {
+    database: () => (env.DATABASE_URL ? openPostgres(env.DATABASE_URL) : openEmbedded(env.PGLITE_DIR || undefined)),
+    async store() {
+      const { openStore } = await import('./upload.ts');
+      return openStore({
+        endpoint: env.S3_ENDPOINT || undefined,
+        bucket: env.S3_BUCKET || 'statements',
+        region: env.S3_REGION || 'us-east-1',
+        pathStyle: env.S3_PATH_STYLE ? env.S3_PATH_STYLE === 'true' : Boolean(env.S3_ENDPOINT),
+        secretsDir: env.secret_mount_path || '/var/openfaas/secrets',
+        accessKeyId: env.AWS_ACCESS_KEY_ID || undefined,
+        secretAccessKey: env.AWS_SECRET_ACCESS_KEY || undefined,
+      });
+    },
+  };
 }
 
 function errorBody(code: string, message: string): { error: { code: string; message: string } } {
@@ -97,3 +103,5 @@ function lazily<T>(open: () => Promise<T>): Lazy<T> {
     opened: async () => opening,
   };
 }
+
+export default statementFunction(partsFrom(process.env));

@@ -47,7 +47,7 @@ const shopSpending: readonly (readonly [string, number, number])[] = [
 export function sampleTransactions(): SampleTransaction[] {
   return sampleCustomers.flatMap(({ id }) => {
     const random = randomNumbers(id);
-    const opened: SampleTransaction = { customer: id, date: '2026-04-30', text: 'Balance carried over', amountCents: 120_000 + Math.floor(random() * 400_000) };
+    const opened: SampleTransaction = { customer: id, date: '2026-04-30', text: 'Balance carried over', amountCents: 280_000 + Math.floor(random() * 400_000) };
     return [opened, ...sampleMonths.flatMap((month) => (id % 5 === 0 ? shopMonth(id, month, random) : privateMonth(id, month, random)))];
   });
 }

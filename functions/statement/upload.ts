@@ -7,15 +7,17 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { StorageUnavailable } from './errors.ts';
 
 export interface StoreSettings {
-  /** Absent: Amazon's own. */
-  readonly endpoint?: string;
+  /** Undefined: Amazon's own. */
+  readonly endpoint: string | undefined;
   readonly bucket: string;
   readonly region: string;
   /** `http://host/bucket/key` instead of `http://bucket.host/key`: what most stores but Amazon's expect. */
   readonly pathStyle: boolean;
+  /** Holds the files `s3-access-key` and `s3-secret-key`. */
   readonly secretsDir: string;
-  readonly accessKeyId?: string;
-  readonly secretAccessKey?: string;
+  /** Used when there are no secrets. */
+  readonly accessKeyId: string | undefined;
+  readonly secretAccessKey: string | undefined;
 }
 
 export interface Store {
