@@ -7,3 +7,5 @@ export type { Cause, Outcome } from './outcome.js';
 export type { Consumer, ConsumeOptions, DeadLetter, Delivery, LaneStats, Queue, QueueStats, Receipt } from './queue.js';
 export { openEmbeddedQueue } from './embedded/open.js';
 export type { EmbeddedQueueOptions } from './embedded/open.js';
+export { openJetStreamQueue } from './jetstream/open.js';
+export type { JetStreamOptions } from './jetstream/open.js';

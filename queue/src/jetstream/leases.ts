@@ -1,0 +1,94 @@
+/**
+ * What this process holds: every delivery between its arrival and its settlement. One timer extends all their leases.
+ *
+ * A call that is delivered again while it runs here (its lease lapsed while the broker was away, or its consumer was
+ * made anew) is not run twice: the delivery at hand takes over the newer one's place, and answers for both.
+ */
+import type { NatsConnection } from 'nats';
+import type { DeliveryInfo } from './message.js';
+
+type State =
+  | 'running'
+  /** Its end is being stored; a further delivery belongs to the same end. */
+  | 'ending'
+  /** Being handed back to the broker; a further delivery is the next attempt. */
+  | 'returning';
+
+export class Held {
+  readonly stream: string;
+  readonly sequence: string;
+  readonly attempt: number;
+  /** Where to answer; a newer delivery's once there is one. */
+  reply: string;
+  state: State = 'running';
+  readonly #abort = new AbortController();
+
+  constructor({ stream, sequence, attempt }: DeliveryInfo, reply: string) {
+    this.stream = stream;
+    this.sequence = sequence;
+    this.attempt = attempt;
+    this.reply = reply;
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+}
+
+export class Leases {
+  readonly #held = new Map<string, Held>();
+  readonly #timer: NodeJS.Timeout;
+  #connection: NatsConnection | undefined;
+
+  constructor(leaseMs: number) {
+    this.#timer = setInterval(() => { this.#extend(); }, leaseMs / 3);
+  }
+
+  /** Before anything is pulled over this connection: what the broker believes lapsed is ours again. */
+  attach(connection: NatsConnection): void {
+    this.#connection = connection;
+    this.#extend();
+  }
+
+  detach(): void {
+    this.#connection = undefined;
+  }
+
+  /** @returns `undefined` when the call is already in hand here */
+  take(info: DeliveryInfo, reply: string): Held | undefined {
+    const key = keyOf(info);
+    const known = this.#held.get(key);
+    if (known && known.state !== 'returning') {
+      known.reply = reply;
+      return undefined;
+    }
+    const held = new Held(info, reply);
+    this.#held.set(key, held);
+    return held;
+  }
+
+  release(held: Held): void {
+    const key = keyOf(held);
+    if (this.#held.get(key) === held) this.#held.delete(key);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #extend(): void {
+    const connection = this.#connection;
+    if (!connection || connection.isClosed()) return;
+    for (const { reply, state } of this.#held.values()) {
+      if (state !== 'returning') connection.publish(reply, '+WPI');
+    }
+  }
+}
+
+function keyOf({ stream, sequence }: { readonly stream: string; readonly sequence: string }): string {
+  return `${stream} ${sequence}`;
+}

@@ -1,0 +1,213 @@
+/**
+ * The queue on NATS JetStream. Opening does not wait for the broker: calls are refused until it is there, and consumers
+ * begin when it is.
+ *
+ *     away ──connected──▶ checking the streams ──as needed──▶ ready ──▶ closed
+ *      ▲                      │        ▲ │ no, or no answer     │
+ *      └───connection lost────┴────────┴─┴──────────────────────┘
+ *
+ * Not here: the parts it is made of, one a file in this folder.
+ */
+import type { NatsConnection, StreamInfo } from 'nats';
+import type { Logger } from 'pino';
+import { type Call, type Callback, type Lane, laneKey, parseLaneKey } from '../call.js';
+import { readCall, readCallback } from '../call-codec.js';
+import { QueueMisconfigured, QueueUnavailable } from '../errors.js';
+import type { Consumer, ConsumeOptions, DeadLetter, LaneStats, Queue, QueueStats, Receipt } from '../queue.js';
+import { Api } from './api.js';
+import { type Handle, LaneConsumer, type Reading, type Shared } from './consume.js';
+import { readDeadLetters } from './dead-letters.js';
+import { Leases } from './leases.js';
+import { Link, pause } from './link.js';
+import { Publisher } from './publish.js';
+import { Replies } from './replies.js';
+import { Settler } from './settle.js';
+import { callbackConsumer, callbackLane, callSubject, type ConsumerNeeds, ensureConsumer, ensureStreams, laneConsumer, streams } from './streams.js';
+
+export interface JetStreamOptions {
+  /** `nats://[user[:password]|token@]host[:port]`, or several of one cluster, separated by commas. */
+  readonly url: string;
+  readonly log: Logger;
+  /** After this long without a sign of life a delivery goes to another; a sign is sent three times as often. */
+  readonly leaseMs?: number;
+  readonly publishTimeoutMs?: number;
+  /** Headers and body together; the broker's `max_payload`, less 2 KiB for a dead letter's cause, holds besides. */
+  readonly maxBodyBytes?: number;
+  /** Of the streams made here; streams that are there must have as many. */
+  readonly replicas?: number;
+}
+
+const checkAgainMs = 2_000;
+
+/**
+ * Resolves once the broker is ready, or has shown itself away: then the queue is not `ready` until it comes.
+ * @throws {QueueMisconfigured} the broker is there, but older than 2.10, or with streams of our names that will not do.
+ *   Found later, after a reconnect, that is logged, and calls are refused until it is mended.
+ */
+export async function openJetStreamQueue(options: JetStreamOptions): Promise<Queue> {
+  const queue = new JetStreamQueue(options);
+  try {
+    await queue.firstVerdict;
+  } catch (err) {
+    await queue.close();
+    throw err;
+  }
+  return queue;
+}
+
+class JetStreamQueue implements Queue {
+  /** Settles when it is known how things stand: ready, away (both resolve), or misconfigured. */
+  readonly firstVerdict: Promise<void>;
+  readonly #log: Logger;
+  readonly #leaseMs: number;
+  readonly #publishTimeoutMs: number;
+  readonly #replicas: number;
+  readonly #link: Link;
+  readonly #replies: Replies;
+  readonly #api: Api;
+  readonly #publisher: Publisher;
+  readonly #leases: Leases;
+  readonly #shared: Shared;
+  readonly #consumers = new Set<Pick<LaneConsumer<never>, 'attach' | 'detach' | 'stop'>>();
+  #verdict: (err?: unknown) => void = () => undefined;
+  /** Aborted when the connection of the moment has ended. */
+  #connected = new AbortController();
+  #ready = false;
+  #refusal = 'the broker is away';
+  #closed: Promise<void> | undefined;
+
+  constructor({ url, log, leaseMs = 30_000, publishTimeoutMs = 5_000, maxBodyBytes = Infinity, replicas = 1 }: JetStreamOptions) {
+    this.#log = log;
+    this.#leaseMs = leaseMs;
+    this.#publishTimeoutMs = publishTimeoutMs;
+    this.#replicas = replicas;
+    this.firstVerdict = new Promise((resolve, reject) => {
+      this.#verdict = (err) => { if (err instanceof QueueMisconfigured) reject(err); else resolve(); };
+    });
+    this.#replies = new Replies(log);
+    this.#api = new Api(this.#replies);
+    this.#publisher = new Publisher(this.#replies, { timeoutMs: publishTimeoutMs, maxBodyBytes }, () => this.#link.connection?.info?.max_payload ?? Infinity);
+    this.#leases = new Leases(leaseMs);
+    const settler = new Settler(this.#replies, this.#api, this.#publisher);
+    this.#shared = { api: this.#api, leases: this.#leases, settler, log, confirmMs: publishTimeoutMs };
+    this.#link = new Link(url, log, {
+      up: (connection) => { void this.#up(connection); },
+      down: () => { this.#down(); },
+      failed: (err) => { this.#refuse(err); },
+    });
+  }
+
+  get ready(): boolean {
+    return this.#ready && !this.#closed;
+  }
+
+  async publish(call: Call): Promise<Receipt> {
+    if (!this.ready) throw new QueueUnavailable(`${this.#closed ? 'the queue is closed' : this.#refusal}; nothing was stored`);
+    return this.#publisher.publish(call);
+  }
+
+  consume(lane: Lane, options: ConsumeOptions, handle: Handle<Call>): Promise<Consumer> {
+    const reading: Reading<Call> = { lane: laneKey(lane), read: (headers, body) => readCall(lane, headers, body), callId: ({ id }) => id };
+    return this.#consume(laneConsumer(lane, this.#leaseMs), reading, options, handle);
+  }
+
+  consumeCallbacks(options: ConsumeOptions, handle: Handle<Callback>): Promise<Consumer> {
+    const reading: Reading<Callback> = { lane: callbackLane, read: readCallback, callId: ({ callId }) => callId };
+    return this.#consume(callbackConsumer(this.#leaseMs), reading, options, handle);
+  }
+
+  async #consume<Item>(needs: ConsumerNeeds, reading: Reading<Item>, options: ConsumeOptions, handle: Handle<Item>): Promise<Consumer> {
+    if (this.#closed) throw new QueueUnavailable('the queue is closed');
+    if (this.#ready) await ensureConsumer(this.#api, needs);
+    const consumer = new LaneConsumer(needs, reading, options, handle, this.#shared);
+    this.#consumers.add(consumer);
+    if (this.#ready && this.#link.connection) await consumer.attach(this.#link.connection);
+    return {
+      setMaxInFlight: (maxInFlight) => { consumer.setMaxInFlight(maxInFlight); },
+      stop: async (graceMs) => {
+        const letGo = await consumer.stop(graceMs);
+        this.#consumers.delete(consumer);
+        return letGo;
+      },
+    };
+  }
+
+  async stats(): Promise<QueueStats> {
+    const [lanes, callbacks, dead] = await Promise.all([
+      this.#laneStats(), this.#api.ask<StreamInfo>(`STREAM.INFO.${streams.callbacks}`), this.#api.ask<StreamInfo>(`STREAM.INFO.${streams.dead}`),
+    ]);
+    return { lanes, callbacks: callbacks.state.messages, dead: dead.state.messages };
+  }
+
+  /** A call's message stays in the work queue until it is settled: a subject's messages are its lane's depth. */
+  async #laneStats(): Promise<readonly LaneStats[]> {
+    const prefix = callSubject({ queue: 'q', namespace: 'n', function: 'f' }).slice(0, -'q.n.f'.length);
+    const lanes: LaneStats[] = [];
+    for (let offset = 0; ;) {
+      const info = await this.#api.ask<StreamInfo & { readonly total?: number }>(`STREAM.INFO.${streams.calls}`, { subjects_filter: `${prefix}>`, offset });
+      const page = Object.entries(info.state.subjects ?? {});
+      for (const [subject, depth] of page) {
+        const lane = parseLaneKey(subject.slice(prefix.length));
+        if (lane && depth > 0) lanes.push({ lane, depth });
+      }
+      offset += page.length;
+      if (page.length === 0 || offset >= (info.total ?? 0)) return lanes;
+    }
+  }
+
+  deadLetters(limit: number): Promise<readonly DeadLetter[]> {
+    return readDeadLetters(this.#api, limit);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    // Outcomes are confirmed or given up: a broker that is away must not keep the program from ending.
+    this.#replies.hurry(this.#publishTimeoutMs);
+    await Promise.all([...this.#consumers].map((consumer) => consumer.stop(Infinity)));
+    await this.#replies.close(this.#publishTimeoutMs);
+    this.#leases.close();
+    this.#connected.abort();
+    await this.#link.close();
+  }
+
+  async #up(connection: NatsConnection): Promise<void> {
+    const connected = new AbortController();
+    this.#connected = connected;
+    this.#replies.attach(connection);
+    while (!connected.signal.aborted) {
+      try {
+        // Longer than a publish is repeated for, so that no repetition comes after its id is forgotten.
+        await ensureStreams(this.#api, { replicas: this.#replicas, duplicateWindowMs: 2 * this.#publishTimeoutMs });
+        if (connected.signal.aborted) return;
+        this.#leases.attach(connection);
+        this.#ready = true;
+        this.#verdict();
+        await Promise.all([...this.#consumers].map((consumer) => consumer.attach(connection)));
+        return;
+      } catch (err) {
+        this.#refuse(err);
+        await pause(checkAgainMs, connected.signal);
+      }
+    }
+  }
+
+  #down(): void {
+    this.#connected.abort();
+    this.#ready = false;
+    this.#refusal = 'the broker is away';
+    this.#replies.detach();
+    this.#leases.detach();
+    for (const consumer of this.#consumers) consumer.detach();
+  }
+
+  #refuse(err: unknown): void {
+    const refusal = err instanceof QueueMisconfigured ? err.message : 'the broker is away';
+    if (err instanceof QueueMisconfigured && refusal !== this.#refusal) this.#log.error({ err }, 'the broker will not do; calls are refused until it does');
+    this.#refusal = refusal;
+    this.#verdict(err);
+  }
+}
