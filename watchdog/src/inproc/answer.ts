@@ -63,7 +63,7 @@ export function ignoreFrom(response: ServerResponse): void {
 
 /** A line of the function's log that names the call, with the error's stack. */
 export function logFailure(what: string, callId: string, error: unknown): void {
-  const text = error instanceof Error ? error.stack ?? String(error) : inspect(error);
+  const text = error instanceof Error ? error.stack ?? String(error) : typeof error === 'string' ? error : inspect(error);
   process.stderr.write(`${what}${callId === '' ? '' : ` [${callId}]`}: ${text}\n`);
 }
 
