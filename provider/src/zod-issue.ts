@@ -17,6 +17,6 @@ export function describeIssue(issue: z.core.$ZodIssue, root: unknown): string {
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (value === null) return 'null';
-  if (typeof value === 'object') return 'a mapping';
-  return typeof value === 'string' ? JSON.stringify(value) : `the ${typeof value} ${String(value)}`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  return typeof value === 'number' || typeof value === 'boolean' ? `the ${typeof value} ${value}` : 'a mapping';
 }
