@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
 import { answerError } from '../own-answer.js';
-import { ClientGone, DrainTimeout, ExecTimeout, type Invocation } from '../runner.js';
+import { ClientGone, ExecTimeout, type Invocation } from '../runner.js';
 import type { Call } from './calls.js';
 
 /**
@@ -68,6 +68,6 @@ export function logFailure(what: string, callId: string, error: unknown): void {
 }
 
 function isStop(error: unknown): boolean {
-  if (error instanceof ExecTimeout || error instanceof ClientGone || error instanceof DrainTimeout) return true;
+  if (error instanceof ExecTimeout || error instanceof ClientGone) return true;
   return error instanceof Error && (error.name === 'AbortError' || ('code' in error && error.code === 'ECONNRESET'));
 }
