@@ -40,6 +40,7 @@ export class Replies {
   readonly #prefix = `${createInbox()}.`;
   readonly #waiting = new Map<string, Waiting>();
   readonly #log: Logger;
+  #unsent: Waiting[] = [];
   #connection: NatsConnection | undefined;
   #lastToken = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -80,7 +81,9 @@ export class Replies {
         problem: 'no answer',
       };
       this.#waiting.set(token, waiting);
-      this.#send(waiting);
+      this.#unsent.push(waiting);
+      // Once a turn of the event loop: requests come by the chunk, and a write each costs more than the request.
+      if (this.#unsent.length === 1) setImmediate(this.#sendUnsent);
       if (!this.#timer) this.#timer = setTimeout(this.#sweep, sweepMs);
     });
   }
@@ -101,6 +104,12 @@ export class Replies {
     const latest = performance.now() + patienceMs;
     for (const waiting of this.#waiting.values()) waiting.giveUpAt = Math.min(waiting.giveUpAt, latest);
   }
+
+  readonly #sendUnsent = (): void => {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const waiting of unsent) if (waiting.sends === 0) this.#send(waiting);
+  };
 
   #send(waiting: Waiting): void {
     waiting.sends++;
