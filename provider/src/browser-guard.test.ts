@@ -12,6 +12,7 @@ for (const [why, method, headers, passes] of [
   ['a program over IPv6', 'POST', { host: '[::1]:8080' }, true],
   ['a program by another loopback address', 'POST', { host: '127.1.2.3' }, true],
   ['a program by the configured name, however written', 'POST', { host: 'Provider:8081' }, true],
+  ['a program by the configured IPv6 address', 'POST', { host: '[fd00::1]:8081' }, true],
   ['a page of this server', 'POST', { ...local, origin: 'http://127.0.0.1:8080', 'sec-fetch-site': 'same-origin' }, true],
   ['a page of this server on the default port', 'POST', { host: 'localhost', origin: 'http://localhost' }, true],
   ['an address typed into the browser', 'GET', { ...local, 'sec-fetch-site': 'none' }, true],
@@ -28,6 +29,6 @@ for (const [why, method, headers, passes] of [
   ['a garbled Host', 'GET', { host: 'localhost:80:80' }, false],
 ] as const satisfies readonly (readonly [string, string, IncomingHttpHeaders, boolean])[]) {
   test(`${why} ${passes ? 'may pass' : 'is refused'}`, () => {
-    assert.equal(browserRefusal(method, headers, ['provider']) === undefined, passes);
+    assert.equal(browserRefusal(method, headers, ['provider', 'fd00::1']) === undefined, passes);
   });
 }

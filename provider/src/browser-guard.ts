@@ -18,7 +18,8 @@ export function browserRefusal(
   method: string, headers: IncomingHttpHeaders, names: readonly string[],
 ): string | undefined {
   const host = headers.host?.toLowerCase() ?? '';
-  const hostname = /^(\[[^\]]*\]|[^:]*)(:\d+)?$/.exec(host)?.[1] ?? '';
+  // An IPv6 address stands in brackets there, and nowhere else.
+  const hostname = /^(\[[^[\]]*\]|[^:]*)(:\d+)?$/.exec(host)?.[1]?.replace(/[[\]]/g, '') ?? '';
   if (!isLoopback(hostname) && !names.some((name) => name.toLowerCase() === hostname)) {
     return `the Host "${host}" is not one of this server's: set basic_auth, or name it in allowed_hosts`;
   }
@@ -35,7 +36,7 @@ export function browserRefusal(
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost')
-    || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '[::1]';
+    || (isIPv4(hostname) && hostname.startsWith('127.')) || hostname === '::1';
 }
 
 /** Answers 403 to what {@link browserRefusal} refuses. For servers without credentials. */

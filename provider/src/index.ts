@@ -28,3 +28,4 @@ export { createProcessProvider } from './process/process-provider.js';
 export type { ProcessProviderOptions } from './process/process-provider.js';
 export { startProvider } from './main.js';
 export type { ProviderSurroundings, RunningProvider } from './main.js';
+export { gracefulClose } from './server/graceful-close.js';

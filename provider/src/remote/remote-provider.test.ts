@@ -173,17 +173,18 @@ async function twoSecondsOfHeartbeats(url: string): Promise<void> {
   for await (const _beat of body) if (performance.now() - begun > 2_000) return;
 }
 
-test('listeners share one stream, and the last one to leave ends it', async (t) => {
+test('listeners share one stream; the last one to leave ends it, and nothing old is told to the next', async (t) => {
   const memory = new MemoryProvider();
+  await memory.deploy(exampleSpec(hello));
   const { remote } = await remoteOver(t, memory);
   const records = [recordEvents(remote), recordEvents(remote), recordEvents(remote)];
   for (const record of records) await record.next((event) => event.kind === 'synced');
   assert.equal(memory.watchers, 1);
   for (const record of records) record.stop();
   await eventually(() => memory.watchers === 0);
-  await memory.deploy(exampleSpec(hello));
-  const again = recordEvents(remote);
-  await again.next((event) => event.kind === 'synced' && event.refs.length === 1);
+  await memory.remove(hello);
+  const next = recordEvents(remote);
+  assert.deepEqual(await next.next(() => true), { kind: 'synced', refs: [] });
 });
 
 test('what the provider refuses is refused with its reason', async (t) => {

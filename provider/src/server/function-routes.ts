@@ -3,8 +3,7 @@ import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { parseFunctionSpec } from '../deployment.js';
 import { FunctionNotFound } from '../errors.js';
-import type { FunctionRef, Provider } from '../provider.js';
-import { encodeState } from '../wire.js';
+import type { FunctionRef, FunctionState, Provider } from '../provider.js';
 import { BadRequest } from './error-status.js';
 
 const namespaceText = z.string({ error: 'namespace: expected one namespace' }).nullish();
@@ -20,8 +19,11 @@ export interface FunctionRoutes {
   readonly scale: RequestHandler;
 }
 
-/** Clients put the namespace into the query, the body or nowhere; the body wins. */
-export function functionRoutes(provider: Provider, defaultNamespace: string): FunctionRoutes {
+/**
+ * Clients put the namespace into the query, the body or nowhere; the body wins.
+ * @param describe - a function's state as the server's clients read it
+ */
+export function functionRoutes(provider: Provider, defaultNamespace: string, describe: (state: FunctionState) => object): FunctionRoutes {
   const namespaceOf = (request: Request, inBody?: string | null): string =>
     inBody || parse(namespaceText, request.query['namespace']) || defaultNamespace;
   const pathRef = (request: Request, inBody?: string | null): FunctionRef => (
@@ -31,7 +33,7 @@ export function functionRoutes(provider: Provider, defaultNamespace: string): Fu
   return {
     list: async (request, response) => {
       const states = await provider.list(namespaceOf(request));
-      response.json(states.map(encodeState));
+      response.json(states.map(describe));
     },
     deploy: async (request, response) => {
       await provider.deploy(parseFunctionSpec(request.body, namespaceOf(request)));
@@ -50,7 +52,7 @@ export function functionRoutes(provider: Provider, defaultNamespace: string): Fu
       const ref = pathRef(request);
       const state = await provider.get(ref);
       if (state === undefined) throw new FunctionNotFound(`no function ${ref.name} in the namespace ${ref.namespace}`);
-      response.json(encodeState(state));
+      response.json(describe(state));
     },
     scale: async (request, response) => {
       const { replicas, namespace } = parse(scaling, request.body);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -21,6 +22,7 @@ interface Answer { readonly status: number; readonly headers: Dispatcher.Respons
 async function served(t: TestContext, options: Partial<ProviderServerOptions> = {}): Promise<{
   readonly memory: MemoryProvider;
   readonly url: string;
+  close(): Promise<void>;
   ask(method: string, path: string, body?: object | string, headers?: Record<string, string>): Promise<Answer>;
 }> {
   const memory = new MemoryProvider();
@@ -29,6 +31,7 @@ async function served(t: TestContext, options: Partial<ProviderServerOptions> = 
   return {
     memory,
     url: server.url,
+    close: () => server.close(),
     ask: async (method, path, body, headers = {}) => {
       // The cast: undici names the methods it knows, and a test may use others.
       const response = await request(`${server.url}${path}`, {
@@ -243,7 +246,8 @@ test('a followed log is sent line by line until the client leaves', async (t) =>
 test('closing ends the streams and lets nothing of the provider go', async () => {
   const memory = new MemoryProvider();
   await memory.deploy(exampleSpec(hello));
-  const server = await createProviderServer(memory, { host: '127.0.0.1', port: 0, defaultNamespace: 'openfaas-fn', log });
+  // No connection may wait for the grace to end: it would be an hour.
+  const server = await createProviderServer(memory, { host: '127.0.0.1', port: 0, defaultNamespace: 'openfaas-fn', log, graceMs: 3_600_000 });
   const streams = await Promise.all(['/system/watch', '/system/logs?name=hello&follow=1'].map((path) => request(`${server.url}${path}`)));
   await eventually(() => memory.watchers === 1 && memory.followers === 1);
   await Promise.all([server.close(), server.close(), ...streams.map(({ body }) => body.text())]);
@@ -251,6 +255,44 @@ test('closing ends the streams and lets nothing of the provider go', async () =>
   assert.equal(memory.followers, 0);
   assert.ok(await memory.get(hello));
 });
+
+test('closing waits for a request under way', async (t) => {
+  const { memory, ask, close } = await served(t, { graceMs: 3_600_000 });
+  const asked = heldList(memory);
+  const answer = ask('GET', '/system/functions');
+  const finish = await asked;
+  const closed = close();
+  finish();
+  assert.equal((await answer).status, 200);
+  await closed;
+});
+
+test('closing does not wait for a connection over which nothing was ever asked', async (t) => {
+  const { url, close } = await served(t, { graceMs: 3_600_000 });
+  const { hostname, port } = new URL(url);
+  const silent = connect(Number(port), hostname);
+  t.after(() => silent.destroy());
+  await once(silent, 'connect');
+  // Connections are accepted in the order they were made: once a later one is answered, the server has this one.
+  await (await request(`${url}/healthz`)).body.dump();
+  await close();
+});
+
+test('closing cuts a request that outlasts the grace', async (t) => {
+  const { memory, ask, close } = await served(t, { graceMs: 50 });
+  const asked = heldList(memory);
+  const cut = assert.rejects(ask('GET', '/system/functions'), /closed/);
+  await asked;
+  await close();
+  await cut;
+});
+
+/** Resolves when the server asks for a list of functions, with what lets it have one. */
+function heldList(memory: MemoryProvider): Promise<() => void> {
+  return new Promise((asked) => {
+    memory.list = () => new Promise((resolve) => asked(() => resolve([])));
+  });
+}
 
 test('a port in use is an error, not a hang', async (t) => {
   const { memory, url } = await served(t);

@@ -1,0 +1,54 @@
+/**
+ * The program `postern-provider`: the process driver behind the provider protocol. cli/ reads the environment, finds
+ * the watchdog and calls this; signals are its business too.
+ */
+import { resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { readBasicAuth } from './basic-auth.js';
+import { deployAll } from './deploy-all.js';
+import { createProcessProvider } from './process/process-provider.js';
+import { createProviderServer } from './server/provider-server.js';
+import type { ProviderSettings } from './settings.js';
+import { readStack } from './stack/read-stack.js';
+
+export interface ProviderSurroundings {
+  /** The watchdog program every replica runs. */
+  readonly watchdogMain: string;
+  /** What the stack file may refer to, and of which functions get PATH and the like. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: Logger;
+}
+
+export interface RunningProvider {
+  readonly url: string;
+  /** Takes no more requests, then lets the functions finish and ends them. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Resolves once requests are answered; the functions may still be starting.
+ * @throws {SettingsError} the credentials cannot be read
+ * @throws {StackError} STACK_FILE is wrong; {@link InvalidFunction} or cannot run here
+ */
+export async function startProvider(settings: ProviderSettings, { watchdogMain, env, log }: ProviderSurroundings): Promise<RunningProvider> {
+  const { HOST: host, PORT: port, STACK_FILE: stackFile, function_namespace: defaultNamespace, allowed_hosts: allowedHosts } = settings;
+  // Whatever can be wrong with what was written is found before anything is started.
+  const credentials = settings.basic_auth ? await readBasicAuth(settings.secret_mount_path) : undefined;
+  const specs = stackFile === undefined ? [] : await readStack(stackFile, env, defaultNamespace);
+  const provider = await createProcessProvider({ dataDir: resolve(settings.DATA_DIR), watchdogMain, env, log, defaultNamespace });
+  try {
+    await deployAll(provider, specs);
+    const server = await createProviderServer(provider, { host, port, defaultNamespace, log, credentials, allowedHosts });
+    log.info({ url: server.url, basic_auth: settings.basic_auth, functions: specs.length }, 'the provider listens');
+    return {
+      url: server.url,
+      close: async () => {
+        await server.close();
+        await provider.close();
+      },
+    };
+  } catch (error) {
+    await provider.close();
+    throw error;
+  }
+}
