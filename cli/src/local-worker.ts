@@ -1,7 +1,7 @@
 /** A queue-worker in the gateway's process: the router and the provider's watch instead of HTTP. */
 import type { Gateway } from '@postern/gateway';
 import { type FunctionSpec, type Provider, functionKey } from '@postern/provider';
-import { AnswerTooLarge, type DeployedFunction, type FunctionList, type Invoke, functionHeaders } from '@postern/queue-worker';
+import { type DeployedFunction, type FunctionList, type Invoke, functionHeaders } from '@postern/queue-worker';
 
 /** @param maxAnswerBytes - a longer answer is not collected */
 export function invokeThroughRouter(gateway: Gateway, maxAnswerBytes: number): Invoke {

@@ -131,7 +131,7 @@ export class FunctionTable {
         break;
       case 'synced': {
         const known = new Set(event.refs.map(functionKey));
-        for (const key of [...this.#entries.keys()]) if (!known.has(key)) this.#remove(key);
+        for (const key of this.#entries.keys()) if (!known.has(key)) this.#remove(key);
         this.synced = true;
       }
     }

@@ -3,7 +3,7 @@
  * Not here: opening them (cli/).
  */
 import type { Server } from 'node:http';
-import type { Provider } from '@postern/provider';
+import { OpenStreams, type Provider } from '@postern/provider';
 import { type Queue, parseCallbackAllow } from '@postern/queue';
 import { SettingsError } from '@postern/settings';
 import type { Logger } from 'pino';
@@ -45,6 +45,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
   const callbackAllow = callbackAllowOf(settings);
   const metrics = new GatewayMetrics(registry, services);
   const table = new FunctionTable(provider, metrics);
+  const streams = new OpenStreams();
   const servedBy = `postern/${version}`;
   const upstreamTimeoutMs = settings.upstream_timeout;
 
@@ -57,7 +58,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
   const server = createEdge({
     table, queue, metrics, callbackAllow, servedBy, log, upstreamTimeoutMs,
     maxBodyBytes: settings.max_body_bytes, defaultNamespace: settings.function_namespace, readTimeoutMs: settings.read_timeout,
-    behind: createSystemApi({ provider, table, registry, credentials, log, version, settings }),
+    behind: createSystemApi({ provider, table, registry, credentials, streams, host: settings.HOST, defaultNamespace: settings.function_namespace, version, log }),
   });
   try {
     const url = await listen(server, settings.HOST, settings.PORT);
@@ -65,7 +66,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
     return {
       url, credentials,
       invoke: (invocation) => invoke(table, invocation, upstreamTimeoutMs),
-      close: (graceMs) => closing ??= closeServer(server, graceMs).finally(() => { table.close(); }),
+      close: (graceMs) => closing ??= closeServer(server, streams, graceMs).finally(() => { table.close(); }),
     };
   } catch (error) {
     table.close();
@@ -84,7 +85,8 @@ function callbackAllowOf(settings: GatewaySettings) {
   }
 }
 
-async function closeServer(server: Server, graceMs: number): Promise<void> {
+async function closeServer(server: Server, streams: OpenStreams, graceMs: number): Promise<void> {
+  streams.close();
   const timer = setTimeout(() => { server.closeAllConnections(); }, graceMs);
   await new Promise<void>((resolve) => {
     server.close(() => { resolve(); });
