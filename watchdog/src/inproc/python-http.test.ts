@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { test, type TestContext } from 'node:test';
-import { spawnWatchdog, startWatchdog, type Watchdog } from './testing/start-watchdog.js';
+import { fileURLToPath } from 'node:url';
+import { handlerFolder } from './testing/serve-handler.js';
+import { startWatchdog, type Watchdog } from './testing/start-watchdog.js';
 
+const index = fileURLToPath(new URL('../../runtimes/python3-http/index.py', import.meta.url));
 const PATH = process.env.PATH ?? '';
 const start = (t: TestContext, handler: string): Promise<Watchdog> =>
   startWatchdog(t, { 'handler.py': handler, 'sibling.py': 'word = "sibling"\n' }, { lang: 'python3-http', PATH });
@@ -121,15 +125,11 @@ for (const [what, handler, line] of [
   ['an error while loading', '\n1 / 0\n', /handler\.py:2: ZeroDivisionError: division by zero/],
   ['no handle', 'x = 1\n', /handler\.py: expected `def handle\(event, context\):`/],
 ] as const) {
-  test(`python: ${what} is told in one line`, async (t) => {
-    const watchdog = await spawnWatchdog(t, { 'handler.py': handler, 'requirements.txt': '' }, { lang: 'python3-http', PATH });
-    while (!line.test(watchdog.output.err + watchdog.output.out)) {
-      await Promise.race([
-        once(watchdog.process.stderr ?? watchdog.process, 'data'),
-        watchdog.ended.then((ending) => assert.fail(`ended with ${ending}: ${watchdog.output.err}`)),
-      ]);
-    }
-    watchdog.process.kill('SIGTERM');
-    await watchdog.ended;
+  test(`python: ${what} ends the program with one line`, async (t) => {
+    const handlerPath = await handlerFolder(t, { 'handler.py': handler, 'requirements.txt': '' });
+    const python = spawn('python3', [index], { env: { PATH, PORT: '0', handler: handlerPath }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const told = String(await python.stderr.setEncoding('utf8').reduce((all: string, part: string) => all + part, ''));
+    assert.match(told, line);
+    assert.match(told, /^[^\n]+\n$/);
   });
 }
