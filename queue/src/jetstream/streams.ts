@@ -71,10 +71,12 @@ async function ensureStream(api: Api, { replicas }: StreamNeeds, wanted: Wanted)
     // Fields of the same config type, compared as the JSON they came in.
     differs(`stream ${wanted.name}`, field, config[field as keyof typeof expect], value);
   }
-  if (config.duplicate_window < wanted.duplicate_window) {
-    differs(`stream ${wanted.name}`, 'duplicate_window', config.duplicate_window, `${wanted.duplicate_window} or more`);
-  }
   if (config.num_replicas < replicas) differs(`stream ${wanted.name}`, 'num_replicas', config.num_replicas, `${replicas} or more`);
+  // Follows from our settings, and may be raised while others use the stream.
+  if (config.duplicate_window < wanted.duplicate_window) {
+    await api.ask(`STREAM.UPDATE.${wanted.name}`, { ...config, duplicate_window: wanted.duplicate_window })
+      .catch((err: unknown) => { throw misconfigured(`stream ${wanted.name} cannot be changed`, err); });
+  }
 }
 
 async function findStream(api: Api, name: string): Promise<StreamConfig | undefined> {
