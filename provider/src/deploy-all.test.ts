@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deployAll } from './deploy-all.js';
+import { InvalidFunction } from './errors.js';
 import { exampleSpec } from './testing/example-spec.js';
 import { MemoryProvider } from './testing/memory-provider.js';
 import { recordEvents } from './testing/record-events.js';
@@ -17,4 +18,17 @@ test('new functions are deployed, changed ones updated, and the others left alon
   assert.deepEqual(told, ['new', 'changed']);
   assert.equal((await provider.get(spec('changed')))?.spec.envVars['version'], '2');
   assert.ok(await provider.get(spec('unnamed')));
+});
+
+test('a function the provider cannot run is handed back with the reason, and the others are deployed', async () => {
+  const provider = new MemoryProvider();
+  const bad = spec('bad');
+  const reason = new InvalidFunction('no such lang');
+  const deploy = provider.deploy.bind(provider);
+  provider.deploy = async (given) => {
+    if (given.name === 'bad') throw reason;
+    await deploy(given);
+  };
+  assert.deepEqual(await deployAll(provider, [spec('one'), bad, spec('two')]), [{ spec: bad, error: reason }]);
+  assert.deepEqual((await provider.list('openfaas-fn')).map((state) => state.spec.name), ['one', 'two']);
 });

@@ -12,6 +12,7 @@ export { basicAuthCheck, basicAuthHeader, readBasicAuth, requireBasicAuth } from
 export type { Credentials } from './basic-auth.js';
 export { browserGuard, browserRefusal } from './browser-guard.js';
 export { deployAll } from './deploy-all.js';
+export type { Refused } from './deploy-all.js';
 export { answerError } from './http-answer.js';
 export type { Middleware } from './http-answer.js';
 export { listNamespaces } from './namespaces.js';

@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test';
 import { SettingsError, readSettings } from '@postern/settings';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { InvalidFunction, ProviderUnavailable } from './errors.js';
+import { ProviderUnavailable } from './errors.js';
 import { startProvider, type RunningProvider } from './main.js';
 import type { Provider } from './provider.js';
 import { createRemoteProvider } from './remote/remote-provider.js';
@@ -94,9 +94,12 @@ test('missing credentials stop the start', async (t) => {
   await assert.rejects(start({ secret_mount_path: join(dir, 'nowhere') }), SettingsError);
 });
 
-test('a function that cannot run here stops the start', async (t) => {
+test('a function that cannot run here does not keep the provider from starting', async (t) => {
   const { start, dir } = await folder(t, { lang: 'cobol' });
-  await assert.rejects(start({ STACK_FILE: join(dir, 'stack.yml') }), InvalidFunction);
+  const { url } = await start({ STACK_FILE: join(dir, 'stack.yml') });
+  const remote = createRemoteProvider({ url, credentials, log });
+  t.after(() => remote.close());
+  assert.equal(await remote.get(hello), undefined);
 });
 
 test('a port in use stops the start and leaves no function behind', async (t) => {

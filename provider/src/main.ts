@@ -28,7 +28,7 @@ export interface RunningProvider {
 /**
  * Resolves once requests are answered; the functions may still be starting.
  * @throws {SettingsError} the credentials cannot be read
- * @throws {StackError} STACK_FILE is wrong; {@link InvalidFunction} or cannot run here
+ * @throws {StackError} STACK_FILE is wrong
  */
 export async function startProvider(settings: ProviderSettings, { watchdogMain, env, log }: ProviderSurroundings): Promise<RunningProvider> {
   const { HOST: host, PORT: port, STACK_FILE: stackFile, function_namespace: defaultNamespace, allowed_hosts: allowedHosts } = settings;
@@ -37,7 +37,7 @@ export async function startProvider(settings: ProviderSettings, { watchdogMain, 
   const specs = stackFile === undefined ? [] : await readStack(stackFile, env, defaultNamespace);
   const provider = await createProcessProvider({ dataDir: resolve(settings.DATA_DIR), watchdogMain, env, log, defaultNamespace });
   try {
-    await deployAll(provider, specs);
+    for (const { spec, error } of await deployAll(provider, specs)) log.error({ err: error, function: spec.name, namespace: spec.namespace }, 'function refused');
     const server = await createProviderServer(provider, { host, port, defaultNamespace, log, credentials, allowedHosts });
     log.info({ url: server.url, basic_auth: settings.basic_auth, functions: specs.length }, 'the provider listens');
     return {
