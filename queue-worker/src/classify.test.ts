@@ -24,6 +24,11 @@ test('what the gateway or the watchdog said is worth another try, whatever its s
   assert.equal(classify(answered(503, [['X-OpenFaaS-Internal', 'of-watchdog']], error('function_not_found')), codes).kind, 'retryable');
 });
 
+test('a 429 of the watchdog\'s own is busy, a function\'s own 429 is a failed attempt', () => {
+  assert.equal(classify(answered(429, [['X-OpenFaaS-Internal', 'of-watchdog']], error('busy')), codes).kind, 'busy');
+  assert.equal(classify(answered(429), codes).kind, 'retryable');
+});
+
 test('a function that is not deployed is hopeless at once, and the gateway\'s words are kept', () => {
   assert.deepEqual(classify(answered(404, [internal], error('function_not_found')), codes),
     { kind: 'hopeless', reason: { code: 'function_not_found', message: 'm', status: 404 } });

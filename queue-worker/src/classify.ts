@@ -20,6 +20,8 @@ export interface Reason {
 export type Verdict =
   | { readonly kind: 'final' }
   | { readonly kind: 'retryable'; readonly reason: Reason }
+  /** Every replica was full, so the function has not run: tried again, whatever the attempts. */
+  | { readonly kind: 'busy'; readonly reason: Reason }
   | { readonly kind: 'hopeless'; readonly reason: Reason };
 
 /** `retry_http_codes`. */
@@ -42,7 +44,8 @@ export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verd
     const said = ownError(body);
     const code = said?.code ?? 'status';
     const reason = { code, message: said?.message ?? `${maker} answered ${status}.`, status };
-    return { kind: lasting.has(code) && status < 500 ? 'hopeless' : 'retryable', reason };
+    if (lasting.has(code) && status < 500) return { kind: 'hopeless', reason };
+    return { kind: status === 429 ? 'busy' : 'retryable', reason };
   }
   if (!retryCodes.has(status)) return { kind: 'final' };
   return { kind: 'retryable', reason: { code: 'status', message: `The function answered ${status}.`, status } };

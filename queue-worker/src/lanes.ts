@@ -4,6 +4,7 @@
  */
 import { type Call, type Consumer, type Delivery, type Lane, type LaneStats, type Outcome, type Queue, laneKey } from '@postern/queue';
 import type { Logger } from 'pino';
+import { AdaptiveLimit } from './adaptive-limit.js';
 import type { DeployedFunction } from './function-list.js';
 import { type FunctionRules, laneOf, readRules } from './function-rules.js';
 import type { Invoke } from './invoke.js';
@@ -15,6 +16,7 @@ export interface LanesOptions {
   readonly invoke: Invoke;
   readonly defaults: FunctionRules;
   readonly maxBodyBytes: number;
+  readonly busyGiveUpAfterMs: number;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
 }
@@ -29,6 +31,7 @@ interface OpenLane {
   readonly lane: Lane;
   readonly metrics: LaneMetrics;
   readonly context: AttemptContext & { rules: FunctionRules };
+  readonly limit: AdaptiveLimit;
   /** `undefined` when it could not be opened. */
   readonly consumer: Promise<Consumer | undefined>;
 }
@@ -80,11 +83,21 @@ export class Lanes {
   }
 
   #start(key: string, lane: Lane): void {
-    const { queue, invoke, maxBodyBytes } = this.#options;
+    const { queue, invoke, maxBodyBytes, busyGiveUpAfterMs } = this.#options;
     const log = this.#options.log.child({ queue: lane.queue, namespace: lane.namespace, function: lane.function });
     const metrics = this.#options.metrics.lane(lane);
     metrics.pending = this.#depths.get(key)?.depth ?? 0;
-    const context = { invoke, rules: this.#rulesFor(lane), maxBodyBytes, log };
+    const rules = this.#rulesFor(lane);
+    const limit = new AdaptiveLimit(rules.maxInFlight);
+    const invokeLimited: Invoke = async (call, attempt, signal) => {
+      const answer = await invoke(call, attempt, signal);
+      const before = limit.current;
+      if (answer.status === 429) limit.refused(metrics.running - 1);
+      else limit.answered();
+      if (limit.current !== before) setLimit(open);
+      return answer;
+    };
+    const context = { invoke: invokeLimited, rules, maxBodyBytes, busyGiveUpAfterMs, log };
     const handle = async (delivery: Delivery<Call>): Promise<Outcome> => {
       metrics.running++;
       const outcome = await runAttempt(delivery, context);
@@ -92,21 +105,22 @@ export class Lanes {
       metrics.ended(outcome.kind, delivery.signal.aborted);
       return outcome;
     };
-    const consumer = queue.consume(lane, { maxInFlight: context.rules.maxInFlight }, handle).catch((error: unknown) => {
+    const consumer = queue.consume(lane, { maxInFlight: limit.current }, handle).catch((error: unknown) => {
       log.warn({ err: error }, 'lane cannot be consumed, to be tried again');
       metrics.remove();
       if (this.#open.get(key) === open) this.#open.delete(key);
       return undefined;
     });
-    const open = { lane, metrics, context, consumer };
+    const open: OpenLane = { lane, metrics, context, limit, consumer };
     this.#open.set(key, open);
   }
 
-  #update({ lane, context, consumer }: OpenLane): void {
-    const rules = this.#rulesFor(lane);
-    const before = context.rules.maxInFlight;
-    context.rules = rules;
-    if (rules.maxInFlight !== before) void consumer.then((opened) => { opened?.setMaxInFlight(rules.maxInFlight); });
+  #update(open: OpenLane): void {
+    const { context, limit } = open;
+    const before = limit.current;
+    context.rules = this.#rulesFor(open.lane);
+    limit.setCeiling(context.rules.maxInFlight);
+    if (limit.current !== before) setLimit(open);
   }
 
   #shut(key: string, graceMs: number): void {
@@ -144,6 +158,10 @@ export class Lanes {
     }
     return { fn, rules };
   }
+}
+
+function setLimit({ consumer, limit }: OpenLane): void {
+  void consumer.then((opened) => { opened?.setMaxInFlight(limit.current); });
 }
 
 function functionName({ name, namespace }: DeployedFunction): string {

@@ -15,7 +15,7 @@ const withCallback = makeCall({ callbackUrl: 'https://example.com/hook' });
 const answer = (status: number, headers: HeaderList = [], body = 'out'): Answer => ({ status, headers, body: Buffer.from(body) });
 
 function attempt(call: Call, number: number, invoke: Invoke, maxBodyBytes = 1_000): Promise<Outcome> {
-  return runAttempt(deliveryOf(call, number), { invoke, rules, maxBodyBytes, log: recordingLog().log }, env);
+  return runAttempt(deliveryOf(call, number), { invoke, rules, maxBodyBytes, busyGiveUpAfterMs: 3_600_000, log: recordingLog().log }, env);
 }
 
 function header(outcome: Outcome, name: string): readonly string[] {
@@ -72,6 +72,14 @@ test('a call that was never answered is dead with a callback that says so', asyn
     { error: { code: 'timeout', message: 'No answer within upstream_timeout (60000 ms).' } });
 });
 
+test('a call that meets full replicas costs no attempts; it is given up when it has waited too long', async () => {
+  const busy = () => Promise.resolve(answer(429, [['X-OpenFaaS-Internal', 'of-watchdog'], ['Retry-After', '15']]));
+  assert.deepEqual(await attempt(withCallback, 99, busy), { kind: 'retry', delayMs: 15_000 });
+  const old = makeCall({ acceptedNs: `${nowMs - 3_600_000}000000` });
+  assert.equal((await attempt(old, 3, busy)).kind, 'dead');
+  assert.equal((await attempt(old, 2, busy)).kind, 'retry', 'a call that waited long in the queue still has its attempts');
+});
+
 test('a function that is not deployed is dead at once', async () => {
   const body = JSON.stringify({ error: { code: 'function_not_found', message: 'No function wordcount is deployed.' } });
   const outcome = await attempt(withCallback, 1, async () => answer(404, [['X-OpenFaaS-Internal', 'gateway']], body));
@@ -91,7 +99,7 @@ test('an attempt that was let go decides nothing, whatever its invoke did', asyn
   const controller = new AbortController();
   const { log, lines } = recordingLog();
   const outcome = await runAttempt(deliveryOf(withCallback, 3, controller.signal), {
-    rules, maxBodyBytes: 10, log,
+    rules, maxBodyBytes: 10, busyGiveUpAfterMs: 0, log,
     invoke: async () => { controller.abort(); return answer(200); },
   }, env);
   assert.deepEqual(outcome, { kind: 'retry', delayMs: 0 });

@@ -9,13 +9,15 @@ import { AnswerTooLarge } from './errors.js';
 import type { FunctionRules } from './function-rules.js';
 import type { Invoke } from './invoke.js';
 import { type CallEnd, makeCallback } from './make-callback.js';
-import { decideRetry, systemEnv } from './retry-policy.js';
+import { decideRetry, retryDelay, systemEnv } from './retry-policy.js';
 
 export interface AttemptContext {
   readonly invoke: Invoke;
   /** As they are now: a function may be deployed anew while its calls wait. */
   readonly rules: FunctionRules;
   readonly maxBodyBytes: number;
+  /** A call that meets full replicas is given up no sooner than this after it was accepted, nor before its last attempt. */
+  readonly busyGiveUpAfterMs: number;
   /** Bound to the lane: queue, namespace, function. */
   readonly log: Logger;
 }
@@ -55,6 +57,11 @@ function decide(record: Attempt, context: AttemptContext, env: typeof systemEnv)
   switch (verdict.kind) {
     case 'final': return done(record, context, env);
     case 'hopeless': return dead(record, verdict.reason, context, env);
+    case 'busy': {
+      const tooOld = attempt >= context.rules.retry.maxAttempts && ageMs(record.item, env) >= context.busyGiveUpAfterMs;
+      if (tooOld) return dead(record, verdict.reason, context, env);
+      return again(record, verdict.reason, retryDelay(attempt, context.rules.retry, retryAfter(record.end), env), context);
+    }
     case 'retryable': {
       const decision = decideRetry(attempt, context.rules.retry, retryAfter(record.end), env);
       return decision.kind === 'retry' ? again(record, verdict.reason, decision.delayMs, context) : dead(record, verdict.reason, context, env);
@@ -84,6 +91,11 @@ function callEnd(record: Attempt, reason: Reason | undefined, { rules }: Attempt
   const { end, attempt, durationMs } = record;
   const maxAttempts = Math.max(rules.retry.maxAttempts, attempt);
   return { end, attempt, maxAttempts, durationMs, nowMs: env.now(), ...(reason === undefined ? {} : { reason }) };
+}
+
+function ageMs({ acceptedNs }: Call, env: typeof systemEnv): number {
+  // Nanoseconds without their last six digits are milliseconds, and fit a number.
+  return env.now() - Number(acceptedNs.slice(0, -6));
 }
 
 function retryAfter(end: AttemptEnd): string | undefined {

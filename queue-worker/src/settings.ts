@@ -23,10 +23,11 @@ const callbackAllow = list().transform((entries, ctx): CallbackAllow => {
 
 /** What a worker needs wherever it runs. */
 export const queueWorkerSettings = z.object({
-  max_inflight: integer(50, 1, 100_000).describe('Calls of one function that one worker runs at a time. A function\'s own: annotation postern.max-inflight.'),
+  max_inflight: integer(50, 1, 100_000).describe('Calls of one function that one worker runs at a time, at most: fewer while it answers 429. A function\'s own: annotation postern.max-inflight.'),
   max_retry_attempts: integer(10, 1, 100_000).describe('Attempts in all before a call is a dead letter.'),
   initial_retry_wait: duration('10s').describe('Longest wait before the second attempt; doubled for each one after it.'),
   max_retry_wait: duration('120s').describe('Longest wait between two attempts.'),
+  busy_give_up_after: duration('24h').describe('A call refused by full replicas is tried beyond max_retry_attempts, until so long after it was accepted.'),
   retry_http_codes: retryCodes.describe('Statuses of a function that are tried again; any other is its answer.'),
   upstream_timeout: duration('60s').describe('Longest time a function may take to answer.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest answer that is kept for a callback; a larger one makes the call a dead letter.'),
