@@ -8,7 +8,7 @@ import { type Database, openEmbedded, openPostgres, readAccountMonth } from './d
 import { CustomerNotFound, DatabaseUnavailable, NoTransactions } from './errors.ts';
 import { sampleCustomers, sampleTransactions } from './sample-data.ts';
 
-// Starting PostgreSQL is the slow part: one is enough for all who only read.
+// Starting PostgreSQL is the slow part: one is enough for all who leave the sample customers alone.
 let database: Database;
 before(async () => { database = await openEmbedded(); });
 after(() => database.close());
@@ -20,6 +20,15 @@ test('a month is its entries in booking order, and opens with the sum of all bef
   assert.equal(month, '2026-09');
   assert.deepEqual(entries, ofCustomer.filter(({ date }) => date.startsWith('2026-09')).map(({ date, text, amountCents }) => ({ date, text, amountCents })));
   assert.equal(openingCents, ofCustomer.filter(({ date }) => date < '2026-09').reduce((sum, { amountCents }) => sum + amountCents, 0));
+});
+
+test('entries booked late are where their date puts them, those of one day in the order they were booked', async () => {
+  await database.query("INSERT INTO customers VALUES (98, 'Late', 'Somewhere', 'Else', '4021 9898 9898')", []);
+  await database.query(`INSERT INTO transactions (customer_id, booked_on, text, amount_cents)
+    VALUES (98, '2026-10-20', 'second', -1), (98, '2026-10-20', 'third', -2), (98, '2026-10-03', 'first', 10), (98, '2026-09-30', 'before', 5)`, []);
+  const { openingCents, entries } = await readAccountMonth(database, { customer: 98 });
+  assert.equal(openingCents, 5);
+  assert.deepEqual(entries.map(({ text }) => text), ['first', 'second', 'third']);
 });
 
 test('without a month it is the latest one with transactions', async () => {

@@ -6,7 +6,7 @@
  * 503, which the queue tries again.
  */
 import { type Database, openEmbedded, openPostgres, readAccountMonth } from './database.ts';
-import { BadRequest, StatementError } from './errors.ts';
+import { StatementError } from './errors.ts';
 import { parseStatementRequest } from './request.ts';
 import { buildStatement } from './statement.ts';
 import type { Store } from './upload.ts';
@@ -49,7 +49,7 @@ export function statementFunction(parts: Parts): StatementFunction {
       } catch (error) {
         if (!(error instanceof StatementError)) throw error;
         // The caller learns what to do, the log what was wrong.
-        if (!(error instanceof BadRequest)) console.error(`call ${request.headers.get('x-call-id') ?? 'none'}:`, error);
+        if (error.status >= 500) console.error(`call ${request.headers.get('x-call-id') ?? 'none'}: ${error.message} (${String(error.cause)})`);
         return Response.json(errorBody(error.code, error.message), { status: error.status });
       }
     },
