@@ -10,8 +10,6 @@ import { handlerAnnotation, langAnnotation } from '../function-rules.js';
 import type { FunctionSpec } from '../provider.js';
 import { parseMemory } from '../quantity.js';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** How a language's code runs here: in the watchdog itself, under a runner the watchdog brings, or as a program of its own. */
 type Kind = 'in-process' | 'runner' | 'program';
 
@@ -74,7 +72,7 @@ export async function assertRunnable(spec: FunctionSpec): Promise<void> {
  * @param secretsFolder - where this replica finds its secrets, one file each
  * @throws {InvalidFunction}
  */
-export function launchOf(spec: FunctionSpec, base: Environment, secretsFolder: string): Launch {
+export function launchOf(spec: FunctionSpec, base: NodeJS.ProcessEnv, secretsFolder: string): Launch {
   const { lang, kind } = languageOf(spec);
   const handler = spec.annotations[handlerAnnotation];
   const env: Record<string, string> = {};

@@ -60,7 +60,7 @@ export class LogFile {
 
   #open(): number {
     mkdirSync(dirname(this.path), { recursive: true });
-    const fd = openSync(this.path, 'a');
+    const fd = openSync(this.path, 'a', 0o600);
     this.#fd = fd;
     this.#bytes = fstatSync(fd).size;
     return fd;

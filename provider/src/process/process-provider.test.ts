@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable } from '../errors.js';
@@ -220,7 +220,7 @@ test('what is deployed starts again with the next provider, and a damaged file k
   const folder = await temporaryFolder(t);
   const first = await openProvider(t, folder);
   await first.deploy(program('hello', { labels: { team: 'red' } }));
-  await first.deploy(program('hello', { namespace: 'staging' }));
+  await first.deploy(program('other', { namespace: 'staging' }));
   const before = await first.get({ name: 'hello', namespace: 'fn' });
   await first.close();
   await writeFile(join(folder, 'functions/bad.fn.json'), '{ "version": 1,');
@@ -229,6 +229,26 @@ test('what is deployed starts again with the next provider, and a damaged file k
   assert.deepEqual([after.spec, after.createdAt], [before?.spec, before?.createdAt]);
   assert.equal((await second.list('staging')).length, 1);
   assert.deepEqual((await second.list('')).map(({ spec }) => spec.namespace), ['fn']);
+});
+
+test('a function that cannot be stored is not deployed, and one that is there stays as it was', async (t) => {
+  const folder = await temporaryFolder(t);
+  const provider = await openProvider(t, folder);
+  await provider.deploy(program('hello', { image: 'one' }));
+  await rm(join(folder, 'functions'), { recursive: true });
+  await assert.rejects(provider.deploy(program('other')), ProviderUnavailable);
+  await assert.rejects(provider.update(program('hello', { image: 'two' })), ProviderUnavailable);
+  assert.deepEqual((await provider.list('fn')).map(({ spec }) => spec.image), ['one']);
+  assert.ok(ready(await stateOf(provider, 'hello', ready)));
+});
+
+test('a half-written file of a function is not read', async (t) => {
+  const folder = await temporaryFolder(t);
+  await mkdir(join(folder, 'functions'));
+  await writeFile(join(folder, 'functions/hello.fn.json.new'), '{');
+  const provider = await openProvider(t, folder);
+  await provider.deploy(program('hello'));
+  assert.deepEqual(await readdir(join(folder, 'functions')), ['hello.fn.json']);
 });
 
 test('watch tells every function, then that it has, then each change, until it is ended', async (t) => {
@@ -294,9 +314,9 @@ test('a replica beyond its memory limit is started anew and the reason names the
   assert.notEqual(await pidOf(after), pid);
 });
 
-test('twenty functions deployed at once all get ready', async (t) => {
+test('a dozen functions deployed at once all get ready', async (t) => {
   const provider = await openProvider(t, await temporaryFolder(t));
-  const names = Array.from({ length: 20 }, (_, i) => `fn-${i}`);
+  const names = Array.from({ length: 12 }, (_, i) => `fn-${i}`);
   await Promise.all(names.map((name) => provider.deploy(program(name))));
   await Promise.all(names.map((name) => stateOf(provider, name, ready, 40_000)));
 });

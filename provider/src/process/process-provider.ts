@@ -17,7 +17,7 @@ import {
   type ProviderInfo, functionKey,
 } from '../provider.js';
 import { FunctionLog } from './function-log.js';
-import { type Environment, assertRunnable, launchOf } from './launch.js';
+import { assertRunnable, launchOf } from './launch.js';
 import { readLog } from './log-reader.js';
 import { MemoryWatch } from './memory-limit.js';
 import { Replica } from './replica.js';
@@ -34,7 +34,7 @@ export interface ProcessProviderOptions {
   readonly log: Logger;
   readonly defaultNamespace: string;
   /** The provider's own environment, of which functions get what every program needs (PATH, HOME …) and no more. */
-  readonly env: Environment;
+  readonly env: NodeJS.ProcessEnv;
   /** Secrets are the files `<secretsDir>/<namespace>/<name>`. Default: `<dataDir>/secrets`. */
   readonly secretsDir?: string;
   /** How long `close` lets functions finish. Default: 30 s. */

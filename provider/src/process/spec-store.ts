@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { parseFunctionSpec } from '../deployment.js';
+import { ProviderUnavailable } from '../errors.js';
 import { type FunctionRef, type FunctionSpec, functionKey } from '../provider.js';
 
 export interface StoredFunction {
@@ -50,12 +51,25 @@ export class SpecStore {
     return functions.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   }
 
-  /** Resolves once it survives a power cut. */
-  async save({ spec, update, createdAt }: StoredFunction): Promise<void> {
+  /**
+   * Resolves once it survives a power cut.
+   * @throws {ProviderUnavailable} a full disk, say; what was stored before is still there
+   */
+  async save(stored: StoredFunction): Promise<void> {
+    try {
+      await this.#replace(stored);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new ProviderUnavailable(`function ${stored.spec.name} could not be stored: ${why}`, { cause });
+    }
+  }
+
+  async #replace({ spec, update, createdAt }: StoredFunction): Promise<void> {
     const content = { version: 1, createdAt, function: toDeployment(spec), ...(update ? { update: toDeployment(update) } : {}) };
     const path = this.#pathOf(spec);
     const temporary = `${path}.new`;
-    const file = await open(temporary, 'w');
+    // Variables may hold what is nobody else's to read.
+    const file = await open(temporary, 'w', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(content, undefined, 2)}\n`);
       await file.sync();

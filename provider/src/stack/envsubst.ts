@@ -12,8 +12,6 @@
  * Words (d, p, a, b, offsets) may hold `${…}` themselves. Not here: YAML (read-stack.ts).
  */
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 export interface Substituted {
   readonly text: string;
   /** Where in the original a place of `text` came from, so that errors point at what the user wrote. */
@@ -30,7 +28,7 @@ export class BadSubstitution extends Error {
 }
 
 /** @throws {BadSubstitution} */
-export function substitute(source: string, env: Environment): Substituted {
+export function substitute(source: string, env: NodeJS.ProcessEnv): Substituted {
   const pieces: { readonly out: number; readonly source: number; readonly verbatim: boolean }[] = [];
   let text = '';
   let at = 0;
@@ -67,9 +65,9 @@ class Expression {
   end: number;
   readonly #source: string;
   readonly #start: number;
-  readonly #env: Environment;
+  readonly #env: NodeJS.ProcessEnv;
 
-  constructor(source: string, start: number, env: Environment) {
+  constructor(source: string, start: number, env: NodeJS.ProcessEnv) {
     this.#source = source;
     this.#start = start;
     this.#env = env;

@@ -10,7 +10,7 @@ import { findFaults, handlerAnnotation, langAnnotation } from '../function-rules
 import type { FunctionSpec } from '../provider.js';
 import { describeIssue } from '../zod-issue.js';
 import { didYouMean } from './did-you-mean.js';
-import { BadSubstitution, type Environment, substitute } from './envsubst.js';
+import { BadSubstitution, substitute } from './envsubst.js';
 import { type StackFunction, environmentFile, stackFunction, stackSchema } from './stack-schema.js';
 import { type Path, StackError, YamlSource } from './yaml-source.js';
 
@@ -20,7 +20,7 @@ import { type Path, StackError, YamlSource } from './yaml-source.js';
  * @param env - what `${NAME}` in the file stands for
  * @throws {StackError}
  */
-export async function readStack(file: string, env: Environment, defaultNamespace = 'openfaas-fn'): Promise<FunctionSpec[]> {
+export async function readStack(file: string, env: NodeJS.ProcessEnv, defaultNamespace = 'openfaas-fn'): Promise<FunctionSpec[]> {
   const source = parseStack(file, await readText(file, file), env);
   const parsed = stackSchema.safeParse(withoutExtensions(source.value));
   if (!parsed.success) throw firstIssue(source, parsed.error.issues);
@@ -41,7 +41,7 @@ interface Place {
   readonly defaultNamespace: string;
 }
 
-function parseStack(file: string, original: string, env: Environment): YamlSource {
+function parseStack(file: string, original: string, env: NodeJS.ProcessEnv): YamlSource {
   try {
     const { text, originalOffset } = substitute(original, env);
     return new YamlSource(file, original, text, originalOffset);
