@@ -60,6 +60,15 @@ export class CallTable {
     return this.#calls.size;
   }
 
+  /** The call ids of those in flight that have one. */
+  ids(): string[] {
+    return Array.from(this.#calls, (call) => call.callId).filter((id) => id !== '');
+  }
+
+  abortAll(reason: StopReason): void {
+    for (const call of this.#calls) call.abort(reason);
+  }
+
   add(call: Call): void {
     this.#calls.add(call);
     this.#sweeper ??= setInterval(this.#sweep, sweepEveryMs);
@@ -68,10 +77,6 @@ export class CallTable {
   remove(call: Call): void {
     this.#calls.delete(call);
     if (this.#calls.size === 0) this.#emptied?.();
-  }
-
-  abortAll(reason: StopReason): void {
-    for (const call of this.#calls) call.abort(reason);
   }
 
   /** Resolves with true when no call is left, with false after `limitMs` (0: no limit). */

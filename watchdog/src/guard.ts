@@ -24,6 +24,11 @@ export class OrphanGuard {
   #shell: ChildProcess | undefined;
   #closed = false;
 
+  /** Of the shell; `undefined` while there is none. */
+  get pid(): number | undefined {
+    return this.#shell?.pid;
+  }
+
   /** From now on the group does not outlive the watchdog. */
   add(group: number): void {
     this.#groups.add(group);

@@ -23,8 +23,8 @@ async function main(): Promise<void> {
   const runner = await createRunner(settings, guard);
   const metrics = new Metrics(() => server.inFlight);
   const server = new FunctionServer(settings, runner, metrics, log.current);
-  const url = await server.listen(settings.port, settings.host);
-  const metricsUrl = await metrics.listen(settings.metricsPort, settings.host);
+  const url = await orPortError('port', settings.port, server.listen(settings.port, settings.host));
+  const metricsUrl = await orPortError('metrics_port', settings.metricsPort, metrics.listen(settings.metricsPort, settings.host));
   const withLock = !settings.suppressLock && !parent.isOpen;
 
   let draining = false;
@@ -72,6 +72,12 @@ async function createRunner(settings: Settings, guard: OrphanGuard): Promise<Run
     case 'static': return (await import('./static/runner.js')).createStaticRunner(settings.staticPath);
     case 'inproc': return (await import('./inproc/runner.js')).createInprocRunner(settings);
   }
+}
+
+async function orPortError(name: string, port: number, listening: Promise<string>): Promise<string> {
+  return listening.catch((error: unknown) => {
+    throw new Error(`${name}=${port}: ${error instanceof Error ? error.message : String(error)}`);
+  });
 }
 
 async function exit(code: number): Promise<never> {

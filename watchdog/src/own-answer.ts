@@ -3,7 +3,7 @@
  * Not here: when they are due (server.ts and the runners).
  */
 import type { ServerResponse } from 'node:http';
-import { ClientGone, DrainTimeout, ExecTimeout } from './runner.js';
+import { DrainTimeout, ExecTimeout, type StopReason } from './runner.js';
 
 /** One word for programs to tell the watchdog's own errors apart; `error.code` of the body. */
 export type ErrorCode =
@@ -36,9 +36,8 @@ export function answerUnavailable(response: ServerResponse, code: 'function_unav
 }
 
 /** Ends the response of a call that was stopped, as its reason demands. */
-export function answerStopped(response: ServerResponse, reason: unknown): void {
+export function answerStopped(response: ServerResponse, reason: StopReason): void {
   if (reason instanceof ExecTimeout) answerError(response, 504, 'exec_timeout', reason.message);
   else if (reason instanceof DrainTimeout) answerUnavailable(response, 'shutting_down', reason.message);
-  else if (reason instanceof ClientGone) response.destroy();
-  else answerError(response, 500, 'function_failed', 'the call was stopped');
+  else response.destroy();
 }

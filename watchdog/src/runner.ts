@@ -59,7 +59,7 @@ export class ClientGone extends Error {
   }
 }
 
-/** The watchdog is shutting down and its time to finish what runs is over: answered 503 while the headers are unsent. */
+/** The watchdog is shutting down and the time to finish what runs is over: answered 503 while the headers are unsent. */
 export class DrainTimeout extends Error {
   override readonly name = 'DrainTimeout';
   constructor() {

@@ -59,16 +59,18 @@ export class FunctionServer {
 
   /**
    * Unready at once, takes nothing new after `healthcheck_interval`, and waits for what runs.
-   * @returns whether all finished; calls that did not within the longer of exec_timeout and write_timeout are stopped
+   * @returns whether all finished within the longer of exec_timeout and write_timeout; those that did not are stopped
    */
   async drain(): Promise<boolean> {
-    this.#phase = 'lame duck';
-    await delay(this.settings.lameDuckMs);
+    const { lameDuckMs, execTimeoutMs, writeTimeoutMs } = this.settings;
+    if (lameDuckMs > 0) {
+      this.#phase = 'lame duck';
+      await delay(lameDuckMs);
+    }
     this.#phase = 'draining';
-    const { execTimeoutMs, writeTimeoutMs } = this.settings;
-    const finished = await this.#calls.empty(execTimeoutMs === 0 || writeTimeoutMs === 0 ? 0 : Math.max(execTimeoutMs, writeTimeoutMs));
+    const finished = await this.#calls.empty(Math.max(execTimeoutMs, writeTimeoutMs));
     if (!finished) {
-      this.log.error(`shutting down: ${this.#calls.size} calls did not finish in time`);
+      this.log.error(`shutting down: ${this.#calls.size} calls did not finish in time: ${this.#calls.ids().join(', ')}`);
       this.#calls.abortAll(new DrainTimeout());
     }
     return finished;

@@ -37,11 +37,7 @@ export async function passOn(
     const path = upstream.basePath + (request.url ?? '/');
     // Deadlines are the server's: undici's own timeouts are off.
     const call = { path, method: request.method as Dispatcher.HttpMethod, headers, body, headersTimeout: 0, bodyTimeout: 0 };
-    try {
-      upstream.pool.dispatch(call, exchange);
-    } catch (error) {
-      exchange.refuse(error);
-    }
+    upstream.pool.dispatch(call, exchange);
   });
 }
 
@@ -113,17 +109,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.done();
   }
 
-  /** The request cannot be put as it is, `OPTIONS *` for instance. */
-  refuse(error: unknown): void {
-    this.#ended = true;
-    answerError(this.response, 400, 'bad_request', `the request cannot be passed on: ${error instanceof Error ? error.message : String(error)}`);
-    this.done();
-  }
-
   #fail(error: Error): void {
     const code = 'code' in error ? error.code : undefined;
     if (code === 'ECONNREFUSED' || code === 'UND_ERR_CONNECT_TIMEOUT') {
       answerUnavailable(this.response, 'function_unavailable', 'the function does not accept connections');
+      return;
+    }
+    if (code === 'UND_ERR_INVALID_ARG') { // `OPTIONS *`, for instance
+      answerError(this.response, 400, 'bad_request', `the request cannot be passed on: ${error.message}`);
       return;
     }
     const cut = this.response.headersSent ? 'within its answer' : 'before it answered';
