@@ -3,8 +3,7 @@
  * Not here: the log (log.ts).
  */
 import type { Gateway } from '@postern/gateway';
-import { type FunctionEvent, type Provider, functionKey } from '@postern/provider';
-import type { Refused } from './deploy-stack.js';
+import { type FunctionEvent, type Provider, type Refused, functionKey } from '@postern/provider';
 
 export interface AnnounceOptions {
   readonly gateway: Gateway;
@@ -21,7 +20,7 @@ export interface AnnounceOptions {
 export function announce({ gateway, provider, refused, queue, version, defaultNamespace, write }: AnnounceOptions): () => void {
   write(`Postern ${version} at ${gateway.url}, queue ${queue}`);
   if (gateway.credentials) write(`/system asks for user ${gateway.credentials.user}; the password is in ${gateway.credentials.dir}/basic-auth-password`);
-  for (const { spec, reason } of refused) write(`  refused  ${spec.name}: ${reason}`);
+  for (const { spec, error } of refused) write(`  refused  ${spec.name}: ${error.message}`);
 
   const ready = new Set<string>();
   const told = new Map<string, string>();

@@ -1,25 +1,19 @@
 /** What was started is let go in reverse order, also when starting stopped half-way. */
-import type { Logger } from 'pino';
-
 export class Releasers {
-  readonly #steps: { readonly what: string; readonly release: () => Promise<unknown> }[] = [];
-  #released: Promise<void> | undefined;
+  readonly #steps: { readonly part: string; readonly release: () => Promise<unknown> }[] = [];
 
-  /** @param what - for the log, should it fail */
-  add(what: string, release: () => Promise<unknown>): void {
-    this.#steps.push({ what, release });
+  add(part: string, release: () => Promise<unknown>): void {
+    this.#steps.push({ part, release });
   }
 
-  /** Runs every step, whatever the others do. Idempotent. */
-  release(log: Logger): Promise<void> {
-    return this.#released ??= (async () => {
-      for (const { what, release } of this.#steps.reverse()) {
-        try {
-          await release();
-        } catch (err) {
-          log.error({ err, part: what }, 'part did not close cleanly');
-        }
+  /** Runs every step, whatever the others do. */
+  async release(complain: (part: string, error: unknown) => void): Promise<void> {
+    for (const { part, release } of this.#steps.splice(0).reverse()) {
+      try {
+        await release();
+      } catch (error) {
+        complain(part, error);
       }
-    })();
+    }
   }
 }

@@ -2,36 +2,45 @@
  * The frame every long-running program stands in: start, wait for a signal, drain, end. What stops a start is one line on
  * stderr and exit code 1; a second signal ends at once.
  */
-import { QueueMisconfigured } from '@postern/queue';
+import { ProviderError, StackError } from '@postern/provider';
+import { QueueError, QueueMisconfigured } from '@postern/queue';
 import { SettingsError } from '@postern/settings';
-import { ProviderError } from '@postern/provider';
 import type { Logger } from 'pino';
 import { Releasers } from './releasers.js';
 
-/** @param start - adds a release step for each part it has started */
-export async function runProgram(name: string, log: Logger, start: (releasers: Releasers) => Promise<void>): Promise<void> {
+/** @param start - adds a release step for each part it has started, and returns the program's log */
+export async function runProgram(name: string, start: (releasers: Releasers) => Promise<Logger>): Promise<void> {
   const releasers = new Releasers();
-  const stopped = new Promise<NodeJS.Signals>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        resolve(signal);
-        process.on(signal, () => { process.exit(130); });
-      });
-    }
-  });
+  const complain = (part: string, error: unknown) => { process.stderr.write(`${name}: ${part} did not close cleanly: ${lastWords(error)}\n`); };
+  const stopped = firstSignal();
   try {
-    await start(releasers);
+    const log = await start(releasers);
     const signal = await stopped;
     log.info({ signal }, 'draining');
   } catch (error) {
     process.exitCode = 1;
     process.stderr.write(`${name}: ${lastWords(error)}\n`);
   }
-  await releasers.release(log);
+  await releasers.release(complain);
+}
+
+/** The first SIGTERM or SIGINT is a wish to drain; the second ends the process as it stands. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      let asked = false;
+      process.on(signal, () => {
+        if (asked) process.exit(130);
+        asked = true;
+        resolve(signal);
+      });
+    }
+  });
 }
 
 /** One line for what a person can mend; the whole stack for a defect. */
 function lastWords(error: unknown): string {
-  if (error instanceof SettingsError || error instanceof QueueMisconfigured || error instanceof ProviderError) return error.message;
+  const mendable = [SettingsError, StackError, QueueMisconfigured, QueueError, ProviderError];
+  if (mendable.some((kind) => error instanceof kind)) return (error as Error).message;
   return error instanceof Error ? error.stack ?? error.message : String(error);
 }

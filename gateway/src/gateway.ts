@@ -2,9 +2,8 @@
  * The gateway as one part: edge, router and `/system` over a queue and a provider that the caller has opened.
  * Not here: opening them (cli/).
  */
-import type { Server } from 'node:http';
-import { OpenStreams, type Provider } from '@postern/provider';
-import { type Queue, parseCallbackAllow } from '@postern/queue';
+import { OpenStreams, type Provider, gracefulClose } from '@postern/provider';
+import { type CallbackAllow, type Queue, parseCallbackAllow } from '@postern/queue';
 import { SettingsError } from '@postern/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
@@ -29,6 +28,8 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Where it is reached from this machine. */
   readonly url: string;
+  /** Where callbacks may go besides the public internet; a worker beside this gateway holds the same rule. */
+  readonly callbackAllow: CallbackAllow;
   /** `undefined` when `/system` is open. */
   readonly credentials: KnownCredentials | undefined;
   /** Runs a queued call in this process. */
@@ -60,13 +61,18 @@ export async function startGateway({ settings, queue, provider, registry, log, v
     maxBodyBytes: settings.max_body_bytes, defaultNamespace: settings.function_namespace, readTimeoutMs: settings.read_timeout,
     behind: createSystemApi({ provider, table, registry, credentials, streams, host: settings.HOST, defaultNamespace: settings.function_namespace, version, log }),
   });
+  const closeServer = gracefulClose(server);
   try {
     const url = await listen(server, settings.HOST, settings.PORT);
     let closing: Promise<void> | undefined;
     return {
-      url, credentials,
+      url, credentials, callbackAllow,
       invoke: (invocation) => invoke(table, invocation, upstreamTimeoutMs),
-      close: (graceMs) => closing ??= closeServer(server, streams, graceMs).finally(() => { table.close(); }),
+      close: (graceMs) => closing ??= (async () => {
+        streams.close();
+        await closeServer(graceMs);
+        table.close();
+      })(),
     };
   } catch (error) {
     table.close();
@@ -75,7 +81,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
 }
 
 /** Loopback callbacks are allowed while the gateway itself is reached from this machine only: the first try at home works. */
-function callbackAllowOf(settings: GatewaySettings) {
+function callbackAllowOf(settings: GatewaySettings): CallbackAllow {
   const named = settings.callback_allow.length > 0;
   const fallback = isLoopbackHost(settings.HOST) ? ['127.0.0.0/8', '::1', 'localhost'] : [];
   try {
@@ -83,14 +89,4 @@ function callbackAllowOf(settings: GatewaySettings) {
   } catch (error) {
     throw new SettingsError(`callback_allow=${settings.callback_allow.join(',')}: ${(error as Error).message}`, { cause: error });
   }
-}
-
-async function closeServer(server: Server, streams: OpenStreams, graceMs: number): Promise<void> {
-  streams.close();
-  const timer = setTimeout(() => { server.closeAllConnections(); }, graceMs);
-  await new Promise<void>((resolve) => {
-    server.close(() => { resolve(); });
-    server.closeIdleConnections();
-  });
-  clearTimeout(timer);
 }

@@ -63,7 +63,7 @@ async function runFiles(files: string[]): Promise<number> {
     counts.failed++;
     failures.push(`failed: ${name}${file === undefined ? '' : ` (${relative(root, file)})`}`);
   });
-  const report = events.compose(spec);
+  const report = events.pipe(new spec());
   report.pipe(process.stdout);
   await new Promise((resolve, reject) => { report.once('end', resolve).once('error', reject); });
 

@@ -1,0 +1,76 @@
+/** `postern up`: gateway, queue, queue-worker and the functions of stack.yml in one process. */
+import { resolve } from 'node:path';
+import { gatewaySettings, startGateway } from '@postern/gateway';
+import { type Provider, createProcessProvider, createRemoteProvider, deployAll, readBasicAuth, readStack } from '@postern/provider';
+import { queueWorkerSettings, startQueueWorker } from '@postern/queue-worker';
+import { readSettings } from '@postern/settings';
+import type { Logger } from 'pino';
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import { z } from 'zod';
+import { announce } from './announce.js';
+import { functionListOf, invokeThroughRouter } from './local-worker.js';
+import { createLog } from './log.js';
+import { openQueue } from './open-queue.js';
+import type { Releasers } from './releasers.js';
+import { runProgram } from './run-program.js';
+import { version } from './version.js';
+import { watchdogMain } from './watchdog-main.js';
+
+const upSettings = gatewaySettings.extend({
+  // People read the announcements; the log is for what they must act on.
+  LOG_LEVEL: gatewaySettings.shape.LOG_LEVEL.unwrap().default('warn'),
+  STACK_FILE: z.string().default('stack.yml').describe('The functions to deploy.'),
+});
+type UpSettings = z.output<typeof upSettings>;
+
+export async function up(env: NodeJS.ProcessEnv): Promise<void> {
+  await runProgram('postern', async (releasers) => {
+    const settings = readSettings(upSettings, env);
+    const log = createLog(settings.LOG_LEVEL, 'postern');
+    await startAll(settings, env, log, releasers);
+    return log;
+  });
+}
+
+async function startAll(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logger, releasers: Releasers): Promise<void> {
+  const workerSettings = readSettings(queueWorkerSettings, env);
+  const graceMs = Math.min(settings.upstream_timeout, workerSettings.shutdown_timeout);
+  const defaultNamespace = settings.function_namespace;
+  // What was written wrong is said before anything is started.
+  const specs = await readStack(settings.STACK_FILE, env, defaultNamespace);
+
+  const queue = await openQueue({ natsUrl: settings.NATS_URL, dataDir: settings.DATA_DIR, log });
+  releasers.add('queue', () => queue.close());
+  const provider = await openProvider(settings, env, log, graceMs);
+  releasers.add('provider', () => provider.close());
+  const refused = await deployAll(provider, specs);
+
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const gateway = await startGateway({ settings, queue, provider, registry, log, version });
+  // Last to close before the provider: what is running still needs the router.
+  releasers.add('gateway', () => gateway.close(graceMs));
+  const worker = await startQueueWorker({
+    queue, functions: functionListOf(provider), invoke: invokeThroughRouter(gateway, workerSettings.max_body_bytes),
+    settings: { ...workerSettings, callback_allow: gateway.callbackAllow }, log, metrics: registry,
+  });
+  releasers.add('queue-worker', () => worker.close());
+
+  const quiet = announce({
+    gateway, provider, refused, version, defaultNamespace,
+    queue: settings.NATS_URL === undefined ? `embedded in ${settings.DATA_DIR}` : `JetStream at ${withoutCredentials(settings.NATS_URL)}`,
+    write: (line) => { process.stdout.write(`${line}\n`); },
+  });
+  releasers.add('announcements', () => Promise.resolve(quiet()));
+}
+
+async function openProvider(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logger, graceMs: number): Promise<Provider> {
+  const { functions_provider_url: url, function_namespace: defaultNamespace } = settings;
+  if (url === undefined) return createProcessProvider({ dataDir: resolve(settings.DATA_DIR), watchdogMain, log, defaultNamespace, env, graceMs });
+  const credentials = settings.secret_mount_path === undefined ? undefined : await readBasicAuth(settings.secret_mount_path);
+  return createRemoteProvider({ url, log, credentials });
+}
+
+function withoutCredentials(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//');
+}
