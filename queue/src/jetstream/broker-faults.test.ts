@@ -1,24 +1,12 @@
-/** What holds while the broker, the network or a worker fails. The broker is real, and so are the kills. */
+/** What holds while the broker or the network fails. The broker is real, and so are the kills. Workers: lease.test.ts. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { describe, test, type TestContext } from 'node:test';
-import { connect, type JetStreamManager, RetentionPolicy } from 'nats';
-import pino from 'pino';
-import type { Call } from '../call.js';
-import { laneKey } from '../call.js';
-import { QueueFull, QueueMisconfigured, QueueUnavailable } from '../errors.js';
-import type { Queue } from '../queue.js';
+import { describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { QueueUnavailable } from '../errors.js';
 import {
   closedGate, done, echo, eventually, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall,
 } from '../testing/contract-fixture.js';
-import { type NatsServer, startNatsServer } from '../testing/nats-server.js';
-import { startTcpProxy, type TcpProxy } from '../testing/tcp-proxy.js';
-import { type JetStreamOptions, openJetStreamQueue } from './open.js';
-
-const log = pino({ level: 'silent' });
+import { administer, open, startProxy, startServer } from '../testing/jetstream-fixture.js';
 
 describe('a JetStream queue when things fail', { concurrency: true }, () => {
   test('opens without a broker, refuses calls at once, and begins when the broker comes', async (t) => {
@@ -55,7 +43,7 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
           assert.ok(err instanceof QueueUnavailable);
           if (!wasReady) assert.ok(performance.now() - before < 2_000, 'a publish while the broker is away fails at once');
           refused++;
-          await new Promise((resolve) => { setImmediate(resolve); });
+          await wait(5); // as a caller would
         }
       }
     });
@@ -149,56 +137,14 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
     const server = await startServer(t);
     const proxy = await startProxy(t, server);
     const queue = await open(t, { url: `nats://127.0.0.1:${proxy.port}` });
-    proxy.deaf = true;
+    proxy.setDeaf(true);
     // More than the socket takes, so that it cannot be written to any more either.
     const lost = Array.from({ length: 40 }, () => queue.publish(sampleCall({ body: Buffer.alloc(500_000) })));
     await Promise.all(lost.map((each) => assert.rejects(each, QueueUnavailable)));
     await eventually('the broker is missed', () => !queue.ready);
-    proxy.deaf = false;
+    proxy.setDeaf(false);
     await eventually('the queue is ready again', () => queue.ready);
     await queue.publish(sampleCall());
-  });
-
-  test('a stream of our name that would lose calls is refused, naming field, found and wanted', async (t) => {
-    const server = await startServer(t);
-    await administer(server, (jsm) => jsm.streams.add({ name: 'POSTERN_CALLS', subjects: ['postern.call.>'], retention: RetentionPolicy.Limits }));
-    await assert.rejects(openJetStreamQueue({ url: server.url, log }), (err: unknown) => {
-      assert.ok(err instanceof QueueMisconfigured);
-      assert.match(err.message, /^stream POSTERN_CALLS has \w+ "\w+", but "\w+" is needed: .+$/);
-      return true;
-    });
-  });
-
-  test('a stream that has come to its limit refuses calls as full, and takes them again when there is room', async (t) => {
-    const server = await startServer(t);
-    const queue = await open(t, { url: server.url });
-    await administer(server, async (jsm) => {
-      const { config } = await jsm.streams.info('POSTERN_CALLS');
-      await jsm.streams.update('POSTERN_CALLS', { ...config, max_msgs: 2 });
-    });
-    await publishInOrder(queue, 2);
-    await assert.rejects(queue.publish(sampleCall()), QueueFull);
-    const consumer = await recordingConsumer(queue, echo, 1, () => done);
-    await eventuallyDepth(queue, echo, 0);
-    await publishInOrder(queue, 1);
-    await consumer.saw(3);
-  });
-
-  test('a broker older than 2.10 is refused in one line', async (t) => {
-    const old = createServer((socket) => {
-      socket.write(`INFO ${JSON.stringify({ server_id: 'X', version: '2.9.10', proto: 1, headers: true, max_payload: 1_048_576, jetstream: true })}\r\n`);
-      socket.on('data', (chunk) => { if (String(chunk).includes('PING')) socket.write('PONG\r\n'); });
-      socket.on('error', () => { /* the client leaves */ });
-    }).listen(0, '127.0.0.1');
-    await once(old, 'listening');
-    t.after(() => { old.close(); });
-    const address = old.address();
-    assert.ok(address !== null && typeof address === 'object');
-    await assert.rejects(openJetStreamQueue({ url: `nats://127.0.0.1:${address.port}`, log }), (err: unknown) => {
-      assert.ok(err instanceof QueueMisconfigured);
-      assert.match(err.message, /^nats-server at 127\.0\.0\.1:\d+ is version 2\.9\.10; 2\.10 or newer is needed: upgrade it$/);
-      return true;
-    });
   });
 
   test('a durable consumer deleted under our feet is made again: what ran goes on, what waits is delivered', async (t) => {
@@ -246,41 +192,6 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
     assert.deepEqual(seen.toSorted(), ids.toSorted());
   });
 
-  test('a handler that takes three leases runs once, though another queue has room', async (t) => {
-    const server = await startServer(t);
-    const leaseMs = 1_000;
-    const queue = await open(t, { url: server.url, leaseMs });
-    const other = await open(t, { url: server.url, leaseMs });
-    const seen: string[] = [];
-    const handle = ({ item }: { item: Call }): Promise<typeof done> => {
-      seen.push(item.id);
-      return new Promise((resolve) => { setTimeout(() => { resolve(done); }, 3 * leaseMs); });
-    };
-    for (const each of [queue, other]) await each.consume(echo, { maxInFlight: 2 }, handle);
-    const [id] = await publishInOrder(queue, 1);
-    await eventuallyDepth(queue, echo, 0);
-    assert.deepEqual(seen, [id]);
-  });
-
-  test('the call of a worker that is killed goes to another once its lease has ended', async (t) => {
-    const server = await startServer(t);
-    const leaseMs = 1_000;
-    const queue = await open(t, { url: server.url, leaseMs });
-    const [id] = await publishInOrder(queue, 1);
-    const worker = spawn(process.execPath, [join(import.meta.dirname, '../testing/hanging-worker.js'), server.url, laneKey(echo), String(leaseMs)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    t.after(() => { worker.kill('SIGKILL'); });
-    const [line] = await once(worker.stdout, 'data');
-    assert.equal(String(line).trim(), id);
-    const consumer = await recordingConsumer(queue, echo, 1, () => done);
-    worker.kill('SIGKILL');
-    const [taken] = await consumer.saw(1);
-    assert.equal(taken?.id, id);
-    assert.ok(taken && taken.attempt >= 2);
-    await eventuallyDepth(queue, echo, 0);
-  });
-
   test('closing does not wait for a broker that is away', async (t) => {
     const server = await startServer(t);
     const queue = await open(t, { url: server.url, publishTimeoutMs: 500 });
@@ -297,41 +208,3 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
     await eventuallyDepth(again, echo, 1);
   });
 });
-
-const endings = new WeakMap<TestContext, (() => Promise<unknown>)[]>();
-
-/** What a test opened last is closed first: a queue before its broker. */
-function afterwards(t: TestContext, end: () => Promise<unknown>): void {
-  const known = endings.get(t);
-  if (known) return void known.unshift(end);
-  const ends = [end];
-  endings.set(t, ends);
-  t.after(async () => { for (const each of ends) await each(); });
-}
-
-async function startServer(t: TestContext): Promise<NatsServer> {
-  const server = await startNatsServer();
-  afterwards(t, () => server.stop());
-  return server;
-}
-
-async function startProxy(t: TestContext, server: NatsServer): Promise<TcpProxy> {
-  const proxy = await startTcpProxy(server.port);
-  afterwards(t, () => proxy.close());
-  return proxy;
-}
-
-async function open(t: TestContext, options: Omit<JetStreamOptions, 'log'>): Promise<Queue> {
-  const queue = await openJetStreamQueue({ ...options, log });
-  afterwards(t, () => queue.close());
-  return queue;
-}
-
-async function administer(server: NatsServer, work: (jsm: JetStreamManager) => Promise<unknown>): Promise<void> {
-  const connection = await connect({ servers: `127.0.0.1:${server.port}` });
-  try {
-    await work(await connection.jetstreamManager());
-  } finally {
-    await connection.close();
-  }
-}

@@ -52,7 +52,8 @@ const chunk = 64n;
 /** The newest first. Sequences go by text and BigInt: they may exceed 2^53. */
 export async function readDeadLetters(api: Api, limit: number): Promise<readonly DeadLetter[]> {
   const info = await api.askText(`STREAM.INFO.${streams.dead}`, '');
-  const number = (field: string): bigint => BigInt(new RegExp(`"${field}":\\s*(\\d+)`).exec(info)?.[1] ?? 0);
+  const state = info.slice(info.indexOf('"state":'));
+  const number = (field: string): bigint => BigInt(new RegExp(`"${field}":\\s*(\\d+)`).exec(state)?.[1] ?? 0);
   const first = number('first_seq');
   const wanted = Math.min(limit, Number(number('messages')));
   const letters: DeadLetter[] = [];

@@ -118,7 +118,8 @@ class JetStreamQueue implements Queue {
 
   async #consume<Item>(needs: ConsumerNeeds, reading: Reading<Item>, options: ConsumeOptions, handle: Handle<Item>): Promise<Consumer> {
     if (this.#closed) throw new QueueUnavailable('the queue is closed');
-    if (this.#ready) await ensureConsumer(this.#api, needs);
+    // Whoever consumes is told of a misconfiguration; silence is for the consumer to outlast.
+    if (this.#ready) await ensureConsumer(this.#api, needs).catch((err: unknown) => { if (err instanceof QueueMisconfigured) throw err; });
     const consumer = new LaneConsumer(needs, reading, options, handle, this.#shared);
     this.#consumers.add(consumer);
     if (this.#ready && this.#link.connection) await consumer.attach(this.#link.connection);
@@ -189,6 +190,7 @@ class JetStreamQueue implements Queue {
         await Promise.all([...this.#consumers].map((consumer) => consumer.attach(connection)));
         return;
       } catch (err) {
+        if (!(err instanceof QueueMisconfigured)) this.#log.warn({ err }, 'connected, but JetStream does not answer; asking again');
         this.#refuse(err);
         await pause(checkAgainMs, connected.signal);
       }

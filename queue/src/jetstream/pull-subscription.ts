@@ -59,6 +59,7 @@ export class PullSubscription {
 
   /** Resolves when deliveries may come, or when this attachment is over. */
   async attach(connection: NatsConnection): Promise<void> {
+    if (this.#life?.connection === connection) return;
     this.detach();
     this.#life = this.#begin(connection);
     await this.#ensure(this.#life, 0);

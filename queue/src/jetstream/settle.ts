@@ -24,6 +24,9 @@ export interface Source {
   readonly body: Uint8Array;
 }
 
+/** A year. JetStream takes what it cannot read for no delay at all. */
+const longestDelayMs = 31_536_000_000;
+
 export class Settler {
   readonly #replies: Replies;
   readonly #api: Api;
@@ -61,7 +64,7 @@ export class Settler {
   /** To be delivered again after `delayMs`, by whomever. */
   async giveBack(held: Held, delayMs: number): Promise<void> {
     held.state = 'returning';
-    const wholeMs = Math.max(0, Math.ceil(delayMs));
+    const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), longestDelayMs)) || 0;
     // Nanoseconds by text: they would exceed 2^53.
     const payload = wholeMs > 0 ? `-NAK {"delay": ${wholeMs}000000}` : '-NAK';
     await this.#replies.request({ subject: held.reply, payload, read: (msg) => isNoResponders(msg) ? undefined : true });

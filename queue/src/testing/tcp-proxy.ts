@@ -6,8 +6,8 @@ export interface TcpProxy {
   readonly port: number;
   /** What the server says passes through here; empty: it is lost. */
   fromServer: (chunk: Buffer) => Buffer;
-  /** Neither side hears the other any more, and neither is told; until it is `false` again. */
-  deaf: boolean;
+  /** Reads nothing more from either side, and tells neither; or goes on where it stopped. */
+  setDeaf(deaf: boolean): void;
   /** Cuts every connection. */
   cut(): void;
   close(): Promise<void>;
@@ -22,8 +22,8 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
       socket.on('error', () => { /* `close` follows */ });
       socket.on('close', () => { sockets.delete(socket); other.destroy(); });
     }
-    client.on('data', (chunk: Buffer) => { if (!proxy.deaf) upstream.write(chunk); });
-    upstream.on('data', (chunk: Buffer) => { if (!proxy.deaf) client.write(proxy.fromServer(chunk)); });
+    client.on('data', (chunk: Buffer) => { upstream.write(chunk); });
+    upstream.on('data', (chunk: Buffer) => { client.write(proxy.fromServer(chunk)); });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -33,7 +33,7 @@ export async function startTcpProxy(serverPort: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     port: address.port,
     fromServer: (chunk) => chunk,
-    deaf: false,
+    setDeaf: (deaf) => { for (const socket of sockets) if (deaf) socket.pause(); else socket.resume(); },
     cut,
     close: async () => {
       cut();

@@ -1,0 +1,116 @@
+/** What is on the broker before us: used, brought to our settings, or refused. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { describe, test } from 'node:test';
+import { AckPolicy, nanos, RetentionPolicy } from 'nats';
+import { QueueFull, QueueMisconfigured } from '../errors.js';
+import { done, echo, eventually, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall } from '../testing/contract-fixture.js';
+import { administer, open, startServer } from '../testing/jetstream-fixture.js';
+
+const echoConsumer = 'default=openfaas-fn=echo';
+
+describe('a JetStream queue on a broker that has been used before', { concurrency: true }, () => {
+  test('a stream of our name that would lose calls is refused, naming field, found and wanted', async (t) => {
+    const server = await startServer(t);
+    await administer(server, (jsm) => jsm.streams.add({ name: 'POSTERN_CALLS', subjects: ['postern.call.>'], retention: RetentionPolicy.Limits }));
+    await assert.rejects(open(t, { url: server.url }), (err: unknown) => {
+      assert.ok(err instanceof QueueMisconfigured);
+      assert.match(err.message, /^stream POSTERN_CALLS has \w+ "\w+", but "\w+" is needed: .+$/);
+      return true;
+    });
+  });
+
+  test('a stream that has come to its limit refuses calls as full, and takes them again when there is room', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await administer(server, async (jsm) => {
+      const { config } = await jsm.streams.info('POSTERN_CALLS');
+      await jsm.streams.update('POSTERN_CALLS', { ...config, max_msgs: 2 });
+    });
+    await publishInOrder(queue, 2);
+    await assert.rejects(queue.publish(sampleCall()), QueueFull);
+    const consumer = await recordingConsumer(queue, echo, 1, () => done);
+    await eventuallyDepth(queue, echo, 0);
+    await publishInOrder(queue, 1);
+    await consumer.saw(3);
+  });
+
+  test('a broker older than 2.10 is refused in one line', async (t) => {
+    const old = createServer((socket) => {
+      socket.write(`INFO ${JSON.stringify({ server_id: 'X', version: '2.9.10', proto: 1, headers: true, max_payload: 1_048_576, jetstream: true })}\r\n`);
+      socket.on('data', (chunk) => { if (String(chunk).includes('PING')) socket.write('PONG\r\n'); });
+      socket.on('error', () => { /* the client leaves */ });
+    }).listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    t.after(() => { old.close(); });
+    const address = old.address();
+    assert.ok(address !== null && typeof address === 'object');
+    await assert.rejects(open(t, { url: `nats://127.0.0.1:${address.port}` }), (err: unknown) => {
+      assert.ok(err instanceof QueueMisconfigured);
+      assert.match(err.message, /^nats-server at 127\.0\.0\.1:\d+ is version 2\.9\.10; 2\.10 or newer is needed: upgrade it$/);
+      return true;
+    });
+  });
+
+  test('a stream that shows itself wrong after a reconnect refuses calls until it is mended', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await administer(server, (jsm) => jsm.streams.update('POSTERN_CALLS', { max_age: nanos(60_000) }));
+    await server.restart();
+    await eventually('calls are refused, and it is said why', async () => {
+      const answer = await queue.publish(sampleCall()).then(() => 'accepted', String);
+      return answer.includes('POSTERN_CALLS has max_age 60000000000, but 0 is needed');
+    });
+    await administer(server, (jsm) => jsm.streams.update('POSTERN_CALLS', { max_age: 0 }));
+    await eventually('the queue is ready again', () => queue.ready);
+  });
+
+  test('a durable consumer that would strand calls is refused', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await administer(server, (jsm) => jsm.consumers.add('POSTERN_CALLS', {
+      durable_name: echoConsumer, filter_subject: 'postern.call.default.openfaas-fn.echo', ack_policy: AckPolicy.Explicit, max_deliver: 5,
+    }));
+    await assert.rejects(queue.consume(echo, { maxInFlight: 1 }, async () => done), (err: unknown) => {
+      assert.ok(err instanceof QueueMisconfigured);
+      assert.match(err.message, /has max_deliver 5, but -1 is needed/);
+      return true;
+    });
+  });
+
+  test('a lease and a publish timeout that have changed are the broker\'s from then on', async (t) => {
+    const server = await startServer(t);
+    const before = await open(t, { url: server.url, leaseMs: 60_000, publishTimeoutMs: 1_000 });
+    await before.consume(echo, { maxInFlight: 1 }, async () => done);
+    await before.close();
+    const queue = await open(t, { url: server.url, leaseMs: 2_000, publishTimeoutMs: 3_000 });
+    await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+    await administer(server, async (jsm) => {
+      assert.equal((await jsm.consumers.info('POSTERN_CALLS', echoConsumer)).config.ack_wait, nanos(2_000));
+      assert.equal((await jsm.streams.info('POSTERN_CALLS')).config.duplicate_window, nanos(6_000));
+    });
+  });
+
+  test('a callback that no message can hold leaves its call among the dead letters', async (t) => {
+    const server = await startServer(t, 'max_payload: 64KB');
+    const queue = await open(t, { url: server.url });
+    await queue.consume(echo, { maxInFlight: 1 }, async ({ item }) => (
+      { kind: 'done', callback: { callId: item.id, url: 'http://127.0.0.1/hook', headers: [], body: Buffer.alloc(100_000) } }
+    ));
+    const [id] = await publishInOrder(queue, 1);
+    await eventuallyDepth(queue, echo, 0);
+    const [letter] = await queue.deadLetters(1);
+    assert.deepEqual([letter?.callId, letter?.cause.code, letter?.cause.attempts], [id, 'callback_too_large', 1]);
+  });
+
+  test('a message any NATS client has put into a lane, without a header, is delivered', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await administer(server, (jsm) => jsm.jetstream().publish('postern.call.default.openfaas-fn.echo', 'plain'));
+    const consumer = await recordingConsumer(queue, echo, 1, () => done);
+    const [first] = await consumer.saw(1);
+    assert.deepEqual([Buffer.from(first?.call.body ?? []).toString(), first?.call.method, first?.call.headers], ['plain', 'POST', []]);
+    await eventuallyDepth(queue, echo, 0);
+  });
+});
