@@ -2,7 +2,7 @@
  * Reads a function's log: every replica's files merged by time, then, if asked, what comes as it comes.
  * Not here: writing it (log-file.ts).
  */
-import { closeSync, createReadStream, fstatSync, openSync } from 'node:fs';
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from 'node:fs';
 import type { LogLine, LogQuery } from '../provider.js';
 import type { FunctionLog, LiveLine } from './function-log.js';
 import { LineSplitter } from './lines.js';
@@ -18,7 +18,8 @@ export async function* readLog(log: FunctionLog, query: LogQuery): AsyncGenerato
   // Until every file is open nothing waits, so nothing is written between them.
   const opened = log.files(instance, live).map((file) => ({ instance: file.instance, files: file.paths.flatMap(openForReading) }));
   try {
-    const kept = filter(mergeByTime(opened.map(({ instance: from, files }) => readInstance(from, files))), wanted);
+    const sources = opened.map(({ instance: from, files }) => readInstance(from, tail === undefined ? files : endOf(files, tail)));
+    const kept = filter(mergeByTime(sources), wanted);
     for await (const line of tail === undefined ? kept : lastOf(kept, tail)) {
       if (signal.aborted) return;
       yield { name, namespace, ...line };
@@ -33,6 +34,8 @@ export async function* readLog(log: FunctionLog, query: LogQuery): AsyncGenerato
 
 interface OpenFile {
   readonly fd: number;
+  /** Where to begin: a line's first byte. */
+  readonly start: number;
   /** Its size when it was opened: what is written later comes live. */
   readonly size: number;
 }
@@ -40,18 +43,48 @@ interface OpenFile {
 function openForReading(path: string): OpenFile[] {
   try {
     const fd = openSync(path, 'r');
-    return [{ fd, size: fstatSync(fd).size }];
+    return [{ fd, start: 0, size: fstatSync(fd).size }];
   } catch {
     // Not rotated yet, or removed since it was listed.
     return [];
   }
 }
 
+/** These files, oldest first, without what cannot be among their last `count` lines. */
+function endOf(files: readonly OpenFile[], count: number): OpenFile[] {
+  const kept: OpenFile[] = [];
+  let missing = count;
+  for (const file of files.toReversed()) {
+    if (missing <= 0) break;
+    const { start, lines } = seekBack(file, missing);
+    kept.unshift({ ...file, start });
+    missing -= lines;
+  }
+  return kept;
+}
+
+/** @returns where the last `count` lines start, or the first of fewer; every line ends with a newline */
+function seekBack({ fd, size }: OpenFile, count: number): { readonly start: number; readonly lines: number } {
+  const block = Buffer.alloc(65_536);
+  let lines = 0;
+  for (let end = size; end > 0;) {
+    const from = Math.max(0, end - block.length);
+    readSync(fd, block, 0, end - from, from);
+    for (let at = end - from - 1; at >= 0; at--) {
+      if (block[at] !== 10 || from + at === size - 1) continue;
+      lines++;
+      if (lines === count) return { start: from + at + 1, lines };
+    }
+    end = from;
+  }
+  return { start: 0, lines: size === 0 ? 0 : lines + 1 };
+}
+
 async function* readInstance(instance: string, files: readonly OpenFile[]): AsyncGenerator<LiveLine> {
-  for (const { fd, size } of files) {
-    if (size === 0) continue;
+  for (const { fd, start, size } of files) {
+    if (size === start) continue;
     const lines = new LineSplitter();
-    for await (const chunk of createReadStream('', { fd, start: 0, end: size - 1, autoClose: false, encoding: 'utf8' })) {
+    for await (const chunk of createReadStream('', { fd, start, end: size - 1, autoClose: false, encoding: 'utf8' })) {
       for (const line of lines.push(String(chunk))) {
         const space = line.indexOf(' ');
         yield { instance, timestamp: line.slice(0, space), text: line.slice(space + 1) };

@@ -83,6 +83,15 @@ test('replicas\' lines are merged by time, across rotated files; tail, since and
   for await (const line of readLog(log, { ...kept, tail: 1 })) assert.deepEqual(line, { ...ref, instance: 'a', timestamp: '2026-01-31T12:00:05.000Z', text: 'a5' });
 });
 
+test('the last lines are the end of all lines, however many are asked for and however long they are', async (t) => {
+  const { folder, log } = await openLog(t);
+  const lines = Array.from({ length: 300 }, (_, i) => `é${i} ${'x'.repeat((i * 37) % 2_000)}`);
+  const text = (part: readonly string[]): string => part.map((line) => `2026-01-31T12:00:00.000Z ${line}\n`).join('');
+  await writeFile(join(folder, 'a.log.1'), text(lines.slice(0, 150)));
+  await writeFile(join(folder, 'a.log'), text(lines.slice(150)));
+  for (const tail of [1, 2, 149, 150, 151, 299, 300, 301]) assert.deepEqual(await texts(readLog(log, { ...kept, tail })), lines.slice(-tail));
+});
+
 test('a follow tells what is kept and what comes, each line once and in order, through rotations, and ends by its signal', async (t) => {
   const { log } = await openLog(t, 2_000);
   const replica = log.openReplica('r');

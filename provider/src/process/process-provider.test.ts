@@ -161,6 +161,19 @@ test('an update the provider did not live to finish is finished by the next', as
   assert.equal((JSON.parse(await ask(state, '/env')) as Record<string, string>)['fake'], 'nothing');
 });
 
+test('a restart amid an update that cannot start still serves the version before', async (t) => {
+  const folder = await temporaryFolder(t);
+  const first = await openProvider(t, folder, { graceMs: 100 });
+  await first.deploy(program('hello', { image: 'one' }));
+  await stateOf(first, 'hello', ready);
+  await first.update(program('hello', { image: 'two', envVars: { fake: 'never-ready' } }));
+  await first.close();
+  const second = await openProvider(t, folder, { startDeadlineMs: 3_000 });
+  const state = await stateOf(second, 'hello', ({ reason }) => reason?.includes('given up') === true);
+  assert.equal(state.spec.image, 'one');
+  assert.equal((await stateOf(second, 'hello', ({ endpoints }) => endpoints.length === 1)).spec.image, 'one');
+});
+
 test('a first version that does not start is tried again and again, and the reason says what it last wrote', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'version'), 'broken');
