@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { classify, defaultRetryCodes } from './classify.js';
-import { AnswerTooLarge, TimedOut } from './errors.js';
+import { AnswerTooLarge, TimedOut, Unreachable } from './errors.js';
 
 const codes = new Set(defaultRetryCodes);
 const answered = (status: number, headers: readonly (readonly [string, string])[] = [], body = '') =>
@@ -24,8 +24,8 @@ test('what the gateway or the watchdog said is worth another try, whatever its s
   assert.equal(classify(answered(503, [['X-OpenFaaS-Internal', 'of-watchdog']], error('function_not_found')), codes).kind, 'retryable');
 });
 
-test('a 429 of the watchdog\'s own is busy, a function\'s own 429 is a failed attempt', () => {
-  assert.equal(classify(answered(429, [['X-OpenFaaS-Internal', 'of-watchdog']], error('busy')), codes).kind, 'busy');
+test('a 429 of the watchdog\'s own means that the function has not run, a function\'s own 429 is a failed attempt', () => {
+  assert.equal(classify(answered(429, [['X-OpenFaaS-Internal', 'of-watchdog']], error('busy')), codes).kind, 'not-run');
   assert.equal(classify(answered(429), codes).kind, 'retryable');
 });
 
@@ -43,6 +43,11 @@ test('an answer that is too large is hopeless, other failures are not', () => {
   assert.deepEqual(classify({ kind: 'failed', error: new TimedOut('too late') }, codes), { kind: 'retryable', reason: { code: 'timeout', message: 'too late' } });
   assert.deepEqual(classify({ kind: 'failed', error: new Error('ECONNRESET') }, codes), { kind: 'retryable', reason: { code: 'unreachable', message: 'ECONNRESET' } });
   assert.equal(classify({ kind: 'failed', error: undefined }, codes).kind, 'retryable');
+});
+
+test('a gateway that could not be connected to has not run the function, one that broke off may have', () => {
+  assert.equal(classify({ kind: 'failed', error: new Unreachable('ECONNREFUSED', false) }, codes).kind, 'not-run');
+  assert.equal(classify({ kind: 'failed', error: new Unreachable('ECONNRESET', true) }, codes).kind, 'retryable');
 });
 
 test('no body of the gateway\'s makes it throw', () => {

@@ -3,7 +3,7 @@
  * Not here: when the next try is (retry-policy.ts).
  */
 import type { HeaderList } from '@postern/queue';
-import { ExchangeError } from './errors.js';
+import { ExchangeError, Unreachable } from './errors.js';
 import type { Answer } from './invoke.js';
 
 export type AttemptEnd =
@@ -20,8 +20,8 @@ export interface Reason {
 export type Verdict =
   | { readonly kind: 'final' }
   | { readonly kind: 'retryable'; readonly reason: Reason }
-  /** Every replica was full, so the function has not run: tried again, whatever the attempts. */
-  | { readonly kind: 'busy'; readonly reason: Reason }
+  /** Every replica was full, or the gateway is away: the function has not run, and that costs no attempts. */
+  | { readonly kind: 'not-run'; readonly reason: Reason }
   | { readonly kind: 'hopeless'; readonly reason: Reason };
 
 /** `retry_http_codes`. */
@@ -36,6 +36,7 @@ const lasting = new Set(['function_not_found', 'body_too_large', 'answer_too_lar
 export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verdict {
   if (end.kind === 'failed') {
     const reason = reasonOf(end.error);
+    if (end.error instanceof Unreachable && !end.error.sent) return { kind: 'not-run', reason };
     return { kind: reason.code === 'answer_too_large' ? 'hopeless' : 'retryable', reason };
   }
   const { status, headers, body } = end.answer;
@@ -45,7 +46,7 @@ export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verd
     const code = said?.code ?? 'status';
     const reason = { code, message: said?.message ?? `${maker} answered ${status}.`, status };
     if (lasting.has(code) && status < 500) return { kind: 'hopeless', reason };
-    return { kind: status === 429 ? 'busy' : 'retryable', reason };
+    return { kind: status === 429 ? 'not-run' : 'retryable', reason };
   }
   if (!retryCodes.has(status)) return { kind: 'final' };
   return { kind: 'retryable', reason: { code: 'status', message: `The function answered ${status}.`, status } };

@@ -24,6 +24,13 @@ export class AnswerTooLarge extends ExchangeError {
 export class Unreachable extends ExchangeError {
   override readonly name = 'Unreachable';
   readonly code = 'unreachable';
+  /** False when there was no connection to send the request over: nobody has seen it. */
+  readonly sent: boolean;
+
+  constructor(message: string, sent: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.sent = sent;
+  }
 }
 
 /** The receiver's host has no address that callbacks may go to. */

@@ -94,7 +94,7 @@ class Collector implements Dispatcher.DispatchHandler {
       this.#fail(tooLong());
     } else {
       this.#succeed();
-      controller.abort(new Unreachable('read enough'));
+      controller.abort(new Unreachable('read enough', true));
     }
   }
 
@@ -103,7 +103,7 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.#fail(error instanceof ExchangeError ? error : new Unreachable(describe(error), { cause: error }));
+    this.#fail(error instanceof ExchangeError ? error : new Unreachable(describe(error), this.#controller !== undefined, { cause: error }));
   }
 
   #succeed(): void {

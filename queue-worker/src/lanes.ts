@@ -16,7 +16,7 @@ export interface LanesOptions {
   readonly invoke: Invoke;
   readonly defaults: FunctionRules;
   readonly maxBodyBytes: number;
-  readonly busyGiveUpAfterMs: number;
+  readonly notRunGiveUpAfterMs: number;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
 }
@@ -83,7 +83,7 @@ export class Lanes {
   }
 
   #start(key: string, lane: Lane): void {
-    const { queue, invoke, maxBodyBytes, busyGiveUpAfterMs } = this.#options;
+    const { queue, invoke, maxBodyBytes, notRunGiveUpAfterMs } = this.#options;
     const log = this.#options.log.child({ queue: lane.queue, namespace: lane.namespace, function: lane.function });
     const metrics = this.#options.metrics.lane(lane);
     metrics.pending = this.#depths.get(key)?.depth ?? 0;
@@ -97,7 +97,7 @@ export class Lanes {
       if (limit.current !== before) setLimit(open);
       return answer;
     };
-    const context = { invoke: invokeLimited, rules, maxBodyBytes, busyGiveUpAfterMs, log };
+    const context = { invoke: invokeLimited, rules, maxBodyBytes, notRunGiveUpAfterMs, log };
     const handle = async (delivery: Delivery<Call>): Promise<Outcome> => {
       metrics.running++;
       const outcome = await runAttempt(delivery, context);

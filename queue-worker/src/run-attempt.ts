@@ -16,8 +16,8 @@ export interface AttemptContext {
   /** As they are now: a function may be deployed anew while its calls wait. */
   readonly rules: FunctionRules;
   readonly maxBodyBytes: number;
-  /** A call that meets full replicas is given up no sooner than this after it was accepted, nor before its last attempt. */
-  readonly busyGiveUpAfterMs: number;
+  /** A call whose function could not be run is given up no sooner than this after it was accepted, nor before its last attempt. */
+  readonly notRunGiveUpAfterMs: number;
   /** Bound to the lane: queue, namespace, function. */
   readonly log: Logger;
 }
@@ -57,8 +57,8 @@ function decide(record: Attempt, context: AttemptContext, env: typeof systemEnv)
   switch (verdict.kind) {
     case 'final': return done(record, context, env);
     case 'hopeless': return dead(record, verdict.reason, context, env);
-    case 'busy': {
-      const tooOld = attempt >= context.rules.retry.maxAttempts && ageMs(record.item, env) >= context.busyGiveUpAfterMs;
+    case 'not-run': {
+      const tooOld = attempt >= context.rules.retry.maxAttempts && ageMs(record.item, env) >= context.notRunGiveUpAfterMs;
       if (tooOld) return dead(record, verdict.reason, context, env);
       return again(record, verdict.reason, retryDelay(attempt, context.rules.retry, retryAfter(record.end), env), context);
     }

@@ -27,7 +27,7 @@ export const queueWorkerSettings = z.object({
   max_retry_attempts: integer(10, 1, 100_000).describe('Attempts in all before a call is a dead letter.'),
   initial_retry_wait: duration('10s').describe('Longest wait before the second attempt; doubled for each one after it.'),
   max_retry_wait: duration('120s').describe('Longest wait between two attempts.'),
-  busy_give_up_after: duration('24h').describe('A call refused by full replicas is tried beyond max_retry_attempts, until so long after it was accepted.'),
+  not_run_give_up_after: duration('24h').describe('While every replica is full or the gateway is away a call is tried beyond max_retry_attempts, until so long after it was accepted.'),
   retry_http_codes: retryCodes.describe('Statuses of a function that are tried again; any other is its answer.'),
   upstream_timeout: duration('60s').describe('Longest time a function may take to answer.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest answer that is kept for a callback; a larger one makes the call a dead letter.'),
