@@ -15,21 +15,18 @@ export interface Call {
 }
 
 export class RunningCalls {
-  readonly #running = new Set<Call>();
+  #running = 0;
   readonly #context = new AsyncLocalStorage<Call>();
   #whenIdle: (() => void)[] = [];
+  /** The last error that left a listener, and the call it was working for. */
+  #thrown: { readonly error: unknown; readonly call: Call } | undefined;
 
-  get size(): number {
-    return this.#running.size;
+  begin(): void {
+    this.#running++;
   }
 
-  add(call: Call): void {
-    this.#running.add(call);
-  }
-
-  remove(call: Call): void {
-    this.#running.delete(call);
-    if (this.#running.size > 0) return;
+  end(): void {
+    if (--this.#running > 0) return;
     for (const resolve of this.#whenIdle) resolve();
     this.#whenIdle = [];
   }
@@ -39,14 +36,14 @@ export class RunningCalls {
     return this.#context.run(call, work);
   }
 
-  /** The call whose code is executing; undefined between calls. */
-  current(): Call | undefined {
-    return this.#context.getStore();
+  /** The call an uncaught error belongs to, asked while it is being reported; undefined when it belongs to none. */
+  ownerOf(error: unknown): Call | undefined {
+    return this.#thrown !== undefined && this.#thrown.error === error ? this.#thrown.call : this.#context.getStore();
   }
 
   /** Resolves once no call is running. */
   idle(): Promise<void> {
-    return this.#running.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve));
+    return this.#running === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenIdle.push(resolve));
   }
 
   /**
@@ -55,6 +52,15 @@ export class RunningCalls {
    */
   own(call: Call, emitter: EventEmitter): void {
     const emit = emitter.emit.bind(emitter);
-    emitter.emit = (name: string | symbol, ...args: unknown[]) => this.#context.run(call, () => emit(name, ...args));
+    emitter.emit = (name: string | symbol, ...args: unknown[]) => {
+      if (this.#context.getStore() === call) return emit(name, ...args);
+      try {
+        return this.#context.run(call, () => emit(name, ...args));
+      } catch (error) {
+        // The context is left before the error is reported.
+        this.#thrown = { error, call };
+        throw error;
+      }
+    };
   }
 }

@@ -24,7 +24,7 @@ export interface CrashOptions {
 export function watchForCrashes(calls: RunningCalls, { limitMs, onFirst, end }: CrashOptions): CrashWatch {
   let crashed = false;
   const onUncaught = (error: unknown) => {
-    const call = calls.current();
+    const call = calls.ownerOf(error);
     if (call !== undefined && isLateAnswer(error) && call.response.headersSent) {
       // Only this call's own second answer failed; nothing else is in doubt.
       logFailure('the handler answered twice', call.id, error);

@@ -63,7 +63,7 @@ class InprocRunner implements Runner {
     }
     const call: Call = { id: callId, response };
     const slot = this.#monitor?.enter(callId) ?? -1;
-    this.#calls.add(call);
+    this.#calls.begin();
     invocation.onAbort((reason) => this.#stop(call, reason));
     await new Promise<void>((resolve) => {
       response.once('close', resolve);
@@ -75,7 +75,7 @@ class InprocRunner implements Runner {
         }
       });
     });
-    this.#calls.remove(call);
+    this.#calls.end();
     this.#monitor?.leave(slot);
   }
 

@@ -3,6 +3,7 @@
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { handlerFolder, type Files } from './serve-handler.js';
@@ -50,4 +51,17 @@ export async function startWatchdog(t: TestContext, files: Files, env: Environme
   ]);
   if (message?.type !== 'ready') throw new Error(`told ${message?.type} first`);
   return { ...watchdog, url: message.url };
+}
+
+export const withCallId = (id: string) => ({ headers: { 'x-call-id': id } });
+
+/** A call whose first bytes have come; the handler waits. */
+export async function openCall(url: string, callId: string): Promise<{ response: IncomingMessage; rest: Promise<string> }> {
+  const [response] = await once(request(url, { ...withCallId(callId), agent: false }).end(), 'response') as [IncomingMessage];
+  const rest = (async () => {
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    return text;
+  })();
+  return { response, rest };
 }
