@@ -3,6 +3,9 @@
  *
  * A call that is delivered again while it runs here (its lease lapsed while the broker was away, or its consumer was
  * made anew) is not run twice: the delivery at hand takes over the newer one's place, and answers for both.
+ *
+ * The broker does not tell when a lease has lapsed, and a late answer still counts; so nothing is aborted on suspicion:
+ * an outage longer than the lease would end every long run, only to run it again.
  */
 import type { NatsConnection } from 'nats';
 import type { DeliveryInfo } from './message.js';

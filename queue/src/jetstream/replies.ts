@@ -145,6 +145,8 @@ export class Replies {
 
   readonly #sweep = (): void => {
     const now = performance.now();
+    let unconfirmed = 0;
+    let example: Waiting | undefined;
     for (const [token, waiting] of this.#waiting) {
       if (now >= waiting.giveUpAt) {
         const { problem, sends } = waiting;
@@ -152,12 +154,14 @@ export class Replies {
         this.#forget(token);
       } else if (now >= waiting.sendAgainAt && this.#connection) {
         this.#send(waiting);
-        // Requests without an end must not wait in silence.
         if (waiting.sends % 8 === 0) {
-          this.#log.warn({ subject: waiting.subject, sends: waiting.sends, problem: waiting.problem }, 'the broker does not confirm; trying again');
+          unconfirmed++;
+          example = waiting;
         }
       }
     }
+    // Requests without an end must not wait in silence.
+    if (example) this.#log.warn({ unconfirmed, subject: example.subject, problem: example.problem }, 'the broker does not confirm; trying again');
     this.#timer = this.#waiting.size > 0 ? setTimeout(this.#sweep, sweepMs) : undefined;
   };
 }

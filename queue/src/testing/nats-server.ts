@@ -54,6 +54,10 @@ ${options.config ?? ''}
   const start = async (): Promise<void> => {
     const child = spawn(binary, ['-c', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
     server = child;
+    // A test that fails to stop it must not leave it behind.
+    const kill = (): void => { child.kill('SIGKILL'); };
+    process.once('exit', kill);
+    child.once('exit', () => { process.removeListener('exit', kill); });
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => { log = (log + text).slice(-4_000); });
     const giveUpAt = performance.now() + deadlineMs;
@@ -160,7 +164,7 @@ options="-qq -o Dir::Etc::sourcelist=$PWD/sources.list -o Dir::Etc::sourceparts=
 apt-get $options update
 apt-get $options download nats-server
 dpkg-deb -x nats-server_*.deb .
-rm -rf lists cache nats-server_*.deb
+rm -rf lists cache sources.list nats-server_*.deb
 `;
   const work = `${into}.${process.pid}`;
   await mkdir(work, { recursive: true });
