@@ -38,6 +38,10 @@ export interface NatsServer {
 
 const deadlineMs = 20_000;
 
+/** A test that fails to stop its server must not leave it behind. */
+const alive = new Set<ChildProcess>();
+process.once('exit', () => { for (const child of alive) child.kill('SIGKILL'); });
+
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const binary = await findNatsServer();
   const port = options.port ?? await freePort();
@@ -54,10 +58,8 @@ ${options.config ?? ''}
   const start = async (): Promise<void> => {
     const child = spawn(binary, ['-c', configFile], { stdio: ['ignore', 'ignore', 'pipe'] });
     server = child;
-    // A test that fails to stop it must not leave it behind.
-    const kill = (): void => { child.kill('SIGKILL'); };
-    process.once('exit', kill);
-    child.once('exit', () => { process.removeListener('exit', kill); });
+    alive.add(child);
+    child.once('exit', () => { alive.delete(child); });
     let log = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => { log = (log + text).slice(-4_000); });
     const giveUpAt = performance.now() + deadlineMs;
