@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { gatewaySettings, startGateway } from '@postern/gateway';
 import { type Provider, createProcessProvider, createRemoteProvider, deployAll, readBasicAuth, readStack } from '@postern/provider';
 import { queueWorkerSettings, startQueueWorker } from '@postern/queue-worker';
-import { readSettings } from '@postern/settings';
+import { duration, readSettings } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { z } from 'zod';
@@ -20,6 +20,7 @@ const upSettings = gatewaySettings.extend({
   // People read the announcements; the log is for what they must act on.
   LOG_LEVEL: gatewaySettings.shape.LOG_LEVEL.unwrap().default('warn'),
   STACK_FILE: z.string().default('stack.yml').describe('The functions to deploy.'),
+  ack_wait: duration('30s').describe('JetStream: after so long without a sign of life from a worker its calls go to another.'),
 });
 type UpSettings = z.output<typeof upSettings>;
 
@@ -39,7 +40,7 @@ async function startAll(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logge
   // What was written wrong is said before anything is started.
   const specs = await readStack(settings.STACK_FILE, env, defaultNamespace);
 
-  const queue = await openQueue({ natsUrl: settings.NATS_URL, dataDir: settings.DATA_DIR, log });
+  const queue = await openQueue({ natsUrl: settings.NATS_URL, dataDir: settings.DATA_DIR, leaseMs: settings.ack_wait, log });
   releasers.add('queue', () => queue.close());
   const provider = await openProvider(settings, env, log, graceMs);
   releasers.add('provider', () => provider.close());

@@ -20,7 +20,8 @@ export interface CallbackReceiver {
   close(): Promise<void>;
 }
 
-export async function startCallbackReceiver(): Promise<CallbackReceiver> {
+/** @param port - 0, the default, takes any free one */
+export async function startCallbackReceiver(port = 0): Promise<CallbackReceiver> {
   const arrived: Callback[] = [];
   const arrivals = new EventEmitter();
   const server = createServer((request, response) => {
@@ -31,12 +32,12 @@ export async function startCallbackReceiver(): Promise<CallbackReceiver> {
       response.end();
     }, () => response.destroy());
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   // A listening TCP server's address is never a path.
-  const { port } = server.address() as AddressInfo;
+  const { port: bound } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `http://127.0.0.1:${bound}/`,
     async *callbacks(signal) {
       // Listening starts before the look at what has arrived, so that nothing falls between.
       const more = on(arrivals, 'callback', { signal });
