@@ -5,7 +5,7 @@
  */
 import type { FunctionEvent, FunctionRef, FunctionState, Provider } from '@postern/provider';
 import { functionKey } from '@postern/provider';
-import type { Lane } from '@postern/queue';
+import { type Lane, laneOf } from '@postern/queue';
 import { Pool } from 'undici';
 import type { FunctionMetrics, GatewayMetrics } from './metrics.js';
 
@@ -32,7 +32,7 @@ export class FunctionEntry {
     this.ref = { name: state.spec.name, namespace: state.spec.namespace };
     this.metrics = metrics;
     this.#state = state;
-    this.lane = laneOf(state);
+    this.lane = laneOf(state.spec);
     this.apply(state);
   }
 
@@ -43,7 +43,7 @@ export class FunctionEntry {
   /** Takes over a new state: pools of replicas that are gone finish what they run, then close. */
   apply(state: FunctionState): void {
     this.#state = state;
-    this.lane = laneOf(state);
+    this.lane = laneOf(state.spec);
     const gone = new Map(this.#targets.map((target) => [target.url, target]));
     this.#targets = state.endpoints.map(({ replica, url }) => {
       const known = gone.get(url);
@@ -142,13 +142,6 @@ export class FunctionTable {
     this.#entries.delete(key);
     this.#metrics.forget(key);
   }
-}
-
-function laneOf(state: FunctionState): Lane {
-  return {
-    queue: state.spec.annotations['com.openfaas.queue'] ?? 'default',
-    namespace: state.spec.namespace, function: state.spec.name,
-  };
 }
 
 /** Deadlines are the exchange's own; undici's idle limit stays below the watchdog's, so that no request meets a closing socket. */

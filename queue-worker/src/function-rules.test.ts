@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type FunctionRules, laneOf, readRules } from './function-rules.js';
+import { type FunctionRules, readRules } from './function-rules.js';
 
 const defaults: FunctionRules = {
   maxInFlight: 50, retry: { maxAttempts: 10, minWaitMs: 10_000, maxWaitMs: 120_000 }, retryCodes: new Set([429, 503]),
@@ -38,11 +38,4 @@ test('no annotations give rules outside their bounds', () => {
     const { rules: { maxInFlight, retry, retryCodes } } = readRules(annotations, defaults);
     assert.ok(maxInFlight >= 1 && retry.maxAttempts >= 1 && retry.minWaitMs >= 0 && retry.maxWaitMs >= 0 && retryCodes.size > 0);
   }));
-});
-
-test('a function waits in the queue it names, else in "default"', () => {
-  const fn = { name: 'f', namespace: 'ns', annotations: {} };
-  assert.deepEqual(laneOf(fn), { queue: 'default', namespace: 'ns', function: 'f' });
-  assert.equal(laneOf({ ...fn, annotations: { 'com.openfaas.queue': 'slow_1-x' } }).queue, 'slow_1-x');
-  assert.equal(laneOf({ ...fn, annotations: { 'com.openfaas.queue': 'no.dots' } }).queue, 'default');
 });

@@ -10,9 +10,8 @@
  *
  * One that cannot be read leaves the worker's setting in force and is named, so that it can be logged.
  */
-import type { Lane } from '@postern/queue';
+import { queueName } from '@postern/queue';
 import { parseDuration } from '@postern/settings';
-import type { DeployedFunction } from './function-list.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 export interface FunctionRules {
@@ -26,14 +25,6 @@ export interface UnreadAnnotation {
   readonly value: string;
   readonly expected: string;
 }
-
-/** Where a deployed function's calls wait. An unreadable queue name counts as none. */
-export function laneOf(fn: DeployedFunction): Lane {
-  const queue = fn.annotations['com.openfaas.queue'];
-  return { queue: queue !== undefined && queueName.test(queue) ? queue : 'default', namespace: fn.namespace, function: fn.name };
-}
-
-const queueName = /^[a-z0-9_-]+$/;
 
 export function readRules(
   annotations: Readonly<Record<string, string>>, defaults: FunctionRules,

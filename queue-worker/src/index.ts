@@ -1,6 +1,5 @@
 export { AddressRefused, AnswerTooLarge, ExchangeError, TimedOut, Unreachable } from './errors.js';
 export type { DeployedFunction, FunctionList } from './function-list.js';
-export { laneOf } from './function-rules.js';
 export { functionHeaders } from './invoke.js';
 export type { Answer, Invoke } from './invoke.js';
 export { startQueueWorkerProgram } from './program.js';

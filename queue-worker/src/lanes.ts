@@ -2,11 +2,11 @@
  * Which lanes are consumed, and by which rules. Two facts decide, each told as it changes: what is deployed, and which
  * lanes hold calls. `#apply` brings the consumers in line with both; it never waits, so nothing can come in between.
  */
-import { type Call, type Consumer, type Delivery, type Lane, type LaneStats, type Outcome, type Queue, laneKey } from '@postern/queue';
+import { type Call, type Consumer, type Delivery, type Lane, type LaneStats, type Outcome, type Queue, laneKey, laneOf } from '@postern/queue';
 import type { Logger } from 'pino';
 import { AdaptiveLimit } from './adaptive-limit.js';
 import type { DeployedFunction } from './function-list.js';
-import { type FunctionRules, laneOf, readRules } from './function-rules.js';
+import { type FunctionRules, readRules } from './function-rules.js';
 import type { Invoke } from './invoke.js';
 import type { LaneMetrics, WorkerMetrics } from './metrics.js';
 import { type AttemptContext, runAttempt } from './run-attempt.js';
@@ -16,6 +16,7 @@ export interface LanesOptions {
   readonly invoke: Invoke;
   readonly defaults: FunctionRules;
   readonly maxBodyBytes: number;
+  readonly defaultNamespace: string;
   readonly notRunGiveUpAfterMs: number;
   readonly metrics: WorkerMetrics;
   readonly log: Logger;
@@ -83,7 +84,8 @@ export class Lanes {
   }
 
   #start(key: string, lane: Lane): void {
-    const { queue, invoke, maxBodyBytes, notRunGiveUpAfterMs } = this.#options;
+    const { queue, invoke, maxBodyBytes, notRunGiveUpAfterMs, defaultNamespace } = this.#options;
+    const functionName = lane.namespace === defaultNamespace ? lane.function : `${lane.function}.${lane.namespace}`;
     const log = this.#options.log.child({ queue: lane.queue, namespace: lane.namespace, function: lane.function });
     const metrics = this.#options.metrics.lane(lane);
     metrics.pending = this.#depths.get(key)?.depth ?? 0;
@@ -97,7 +99,7 @@ export class Lanes {
       if (limit.current !== before) setLimit(open);
       return answer;
     };
-    const context = { invoke: invokeLimited, rules, maxBodyBytes, notRunGiveUpAfterMs, log };
+    const context = { functionName, invoke: invokeLimited, rules, maxBodyBytes, notRunGiveUpAfterMs, log };
     const handle = async (delivery: Delivery<Call>): Promise<Outcome> => {
       metrics.running++;
       const outcome = await runAttempt(delivery, context);

@@ -12,6 +12,8 @@ export const endedAtHeader = 'Postern-Ended-At';
 
 /** What is known when a call has had its last attempt. */
 export interface CallEnd {
+  /** As callers write it: without a namespace in the default one. */
+  readonly functionName: string;
   readonly end: AttemptEnd;
   /** Absent when the function had its say. */
   readonly reason?: Reason;
@@ -39,7 +41,7 @@ export function makeCallback(call: Call, ended: CallEnd): Callback | undefined {
       ...endToEnd(answer.headers),
       ['X-Duration-Seconds', (ended.durationMs / 1_000).toFixed(6)],
       ['X-Function-Status', String(answer.status)],
-      ['X-Function-Name', `${call.lane.function}.${call.lane.namespace}`],
+      ['X-Function-Name', ended.functionName],
       ['X-Call-Id', call.id],
       ['X-Retry', String(ended.attempt - 1)],
       ['X-Retry-Max', String(ended.maxAttempts - 1)],

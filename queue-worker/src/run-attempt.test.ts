@@ -15,7 +15,7 @@ const withCallback = makeCall({ callbackUrl: 'https://example.com/hook' });
 const answer = (status: number, headers: HeaderList = [], body = 'out'): Answer => ({ status, headers, body: Buffer.from(body) });
 
 function attempt(call: Call, number: number, invoke: Invoke, maxBodyBytes = 1_000): Promise<Outcome> {
-  return runAttempt(deliveryOf(call, number), { invoke, rules, maxBodyBytes, notRunGiveUpAfterMs: 3_600_000, log: recordingLog().log }, env);
+  return runAttempt(deliveryOf(call, number), { functionName: 'wordcount', invoke, rules, maxBodyBytes, notRunGiveUpAfterMs: 3_600_000, log: recordingLog().log }, env);
 }
 
 function header(outcome: Outcome, name: string): readonly string[] {
@@ -43,7 +43,7 @@ test('its callback carries the answer to the byte and OpenFaaS\'s headers, each 
   ]);
   assert.match(header(outcome, 'X-Duration-Seconds')[0] ?? '', /^\d+\.\d{6}$/);
   assert.deepEqual(header(outcome, 'X-Function-Status'), ['404']);
-  assert.deepEqual(header(outcome, 'X-Function-Name'), ['wordcount.openfaas-fn']);
+  assert.deepEqual(header(outcome, 'X-Function-Name'), ['wordcount']);
   assert.deepEqual(header(outcome, 'X-Call-Id'), [withCallback.id]);
   assert.deepEqual([...header(outcome, 'X-Retry'), ...header(outcome, 'X-Retry-Max')], ['1', '2']);
   assert.deepEqual(header(outcome, endedAtHeader), [String(nowMs)]);
@@ -99,7 +99,7 @@ test('an attempt that was let go decides nothing, whatever its invoke did', asyn
   const controller = new AbortController();
   const { log, lines } = recordingLog();
   const outcome = await runAttempt(deliveryOf(withCallback, 3, controller.signal), {
-    rules, maxBodyBytes: 10, notRunGiveUpAfterMs: 0, log,
+    functionName: 'wordcount', rules, maxBodyBytes: 10, notRunGiveUpAfterMs: 0, log,
     invoke: async () => { controller.abort(); return answer(200); },
   }, env);
   assert.deepEqual(outcome, { kind: 'retry', delayMs: 0 });

@@ -12,6 +12,8 @@ import { type CallEnd, makeCallback } from './make-callback.js';
 import { decideRetry, retryDelay, systemEnv } from './retry-policy.js';
 
 export interface AttemptContext {
+  /** As callers write it: without a namespace in the default one. */
+  readonly functionName: string;
   readonly invoke: Invoke;
   /** As they are now: a function may be deployed anew while its calls wait. */
   readonly rules: FunctionRules;
@@ -87,10 +89,10 @@ function dead(record: Attempt, reason: Reason, context: AttemptContext, env: typ
   return callback ? { kind: 'dead', cause, callback } : { kind: 'dead', cause };
 }
 
-function callEnd(record: Attempt, reason: Reason | undefined, { rules }: AttemptContext, env: typeof systemEnv): CallEnd {
+function callEnd(record: Attempt, reason: Reason | undefined, { rules, functionName }: AttemptContext, env: typeof systemEnv): CallEnd {
   const { end, attempt, durationMs } = record;
   const maxAttempts = Math.max(rules.retry.maxAttempts, attempt);
-  return { end, attempt, maxAttempts, durationMs, nowMs: env.now(), ...(reason === undefined ? {} : { reason }) };
+  return { functionName, end, attempt, maxAttempts, durationMs, nowMs: env.now(), ...(reason === undefined ? {} : { reason }) };
 }
 
 function ageMs({ acceptedNs }: Call, env: typeof systemEnv): number {

@@ -29,6 +29,7 @@ export const queueWorkerSettings = z.object({
   max_retry_wait: duration('120s').describe('Longest wait between two attempts.'),
   not_run_give_up_after: duration('24h').describe('While every replica is full or the gateway is away a call is tried beyond max_retry_attempts, until so long after it was accepted.'),
   retry_http_codes: retryCodes.describe('Statuses of a function that are tried again; any other is its answer.'),
+  function_namespace: z.string().default('openfaas-fn').describe('Namespace of functions that name none.'),
   upstream_timeout: duration('60s').describe('Longest time a function may take to answer.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest answer that is kept for a callback; a larger one makes the call a dead letter.'),
   callback_allow: callbackAllow.describe('Private addresses, CIDRs or host names that callbacks may go to; * for all.'),

@@ -46,7 +46,7 @@ export async function startQueueWorker(options: QueueWorkerOptions): Promise<Que
   const agent = callbackAgent({ allow: settings.callback_allow, resolve: options.resolve ?? systemResolve, connectTimeoutMs: settings.callback_timeout });
   const callbacks = callbackContext(options, agent);
   const lanes = new Lanes({
-    queue, log, metrics, invoke: options.invoke, maxBodyBytes: settings.max_body_bytes, notRunGiveUpAfterMs: settings.not_run_give_up_after,
+    queue, log, metrics, invoke: options.invoke, maxBodyBytes: settings.max_body_bytes, defaultNamespace: settings.function_namespace, notRunGiveUpAfterMs: settings.not_run_give_up_after,
     defaults: {
       maxInFlight: settings.max_inflight,
       retry: { maxAttempts: settings.max_retry_attempts, minWaitMs: settings.initial_retry_wait, maxWaitMs: settings.max_retry_wait },

@@ -42,6 +42,15 @@ export interface Callback {
   readonly body: Uint8Array;
 }
 
+/** What a queue may be called; anything else would not fit a NATS subject. */
+export const queueName = /^[a-z0-9_-]+$/;
+
+/** Where a deployed function's calls wait. An annotation that names no queue counts as none. */
+export function laneOf(fn: { readonly name: string; readonly namespace: string; readonly annotations: Readonly<Record<string, string>> }): Lane {
+  const queue = fn.annotations['com.openfaas.queue'];
+  return { queue: queue !== undefined && queueName.test(queue) ? queue : 'default', namespace: fn.namespace, function: fn.name };
+}
+
 /** A lane as one word: for maps, logs and as the end of a NATS subject. */
 export function laneKey(lane: Lane): string {
   return `${lane.queue}.${lane.namespace}.${lane.function}`;

@@ -1,4 +1,4 @@
-export { laneKey, parseLaneKey } from './call.js';
+export { laneKey, laneOf, parseLaneKey, queueName } from './call.js';
 export type { Call, Callback, HeaderList, Lane } from './call.js';
 export { BadCallbackUrl, checkCallbackUrl, isAllowedAddress, parseCallbackAllow } from './callback-target.js';
 export type { CallbackAllow } from './callback-target.js';
