@@ -136,7 +136,7 @@ test('of replicas that ended only the newest few logs are kept', async (t) => {
 
 test('what a function writes is in its logs, live and later, after it was scaled to zero and after a restart', async (t) => {
   const folder = await temporaryFolder(t);
-  const provider = await openProvider(t, folder);
+  const provider = await openProvider(folder);
   await provider.deploy(program('hello'));
   const state = await stateOf(provider, 'hello', ready);
   const stop = new AbortController();
@@ -155,12 +155,12 @@ test('what a function writes is in its logs, live and later, after it was scaled
   await stateOf(provider, 'hello', ({ endpoints }) => endpoints.length === 0);
   assert.deepEqual(await texts(await provider.logs(kept)), ['said live']);
   await provider.close();
-  const again = await openProvider(t, folder);
+  const again = await openProvider(folder);
   assert.deepEqual(await texts(await again.logs(kept)), ['said live']);
 });
 
 test('a follow ends when its function is removed, and when the provider closes', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   for (const name of ['one', 'two']) await provider.deploy(program(name, { labels: { 'com.openfaas.scale.min': '0' } }));
   const follow = async (name: string): Promise<string[]> => (
     texts(await provider.logs({ name, namespace: 'fn', follow: true, signal: new AbortController().signal })));

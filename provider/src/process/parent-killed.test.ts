@@ -18,7 +18,7 @@ test('a provider killed with -9 leaves no watchdog behind, and the next one serv
   assert.ok(isAlive(pid));
   child.kill('SIGKILL');
   await eventually(() => !isAlive(pid));
-  const provider = await openProvider(t, folder);
+  const provider = await openProvider(folder);
   const state = await stateOf(provider, 'hello', ready);
   assert.notEqual(Number(await ask(state, '/pid')), pid);
 });

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable } from '../errors.js';
-import type { FunctionState } from '../provider.js';
 import { eventually } from '../testing/eventually.js';
-import { ask, isAlive, openProvider, program, ready, stateOf, temporaryFolder } from './testing/open-provider.js';
-
-const pidOf = async (state: FunctionState, replica = 0): Promise<number> => Number(await ask(state, '/pid', replica));
+import { ask, hold, isAlive, openProvider, pidOf, program, ready, stateOf, temporaryFolder } from './testing/open-provider.js';
 
 test('a deployed function gets as many ready replicas as com.openfaas.scale.min says', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello', { labels: { 'com.openfaas.scale.min': '2' } }));
   const state = await stateOf(provider, 'hello', ready);
   assert.equal(state.endpoints.length, 2);
@@ -18,7 +15,7 @@ test('a deployed function gets as many ready replicas as com.openfaas.scale.min 
 });
 
 test('deploy, update, remove, scale and logs refuse what is there or is not', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello'));
   await assert.rejects(provider.deploy(program('hello')), FunctionExists);
   await assert.rejects(provider.update(program('other')), FunctionNotFound);
@@ -29,7 +26,7 @@ test('deploy, update, remove, scale and logs refuse what is there or is not', as
 });
 
 test('two deploys of one name at once: one wins, the other is told', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   const results = await Promise.allSettled([provider.deploy(program('hello')), provider.deploy(program('hello'))]);
   assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'rejected']);
 });
@@ -44,39 +41,14 @@ for (const [changes, message] of [
   [{ labels: { 'com.openfaas.scale.min': 'x' } }, /expected a whole number/],
 ] as const) {
   test(`a function that cannot run here is refused: ${message.source.slice(0, 50)}`, async (t) => {
-    const provider = await openProvider(t, await temporaryFolder(t));
+    const provider = await openProvider(await temporaryFolder(t));
     await assert.rejects(provider.deploy(program('hello', changes)), (error) => error instanceof InvalidFunction && message.test(error.message));
     assert.deepEqual(await provider.list('fn'), []);
   });
 }
 
-test('a function knows its name, its variables and the machine\'s path, and nothing of the gateway\'s', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
-  await provider.deploy(program('hello', { envVars: { A: 'b', port: '99', NODE_CHANNEL_FD: '7' } }));
-  const env = JSON.parse(await ask(await stateOf(provider, 'hello', ready), '/env')) as Record<string, string>;
-  assert.deepEqual([env['A'], env['OPENFAAS_NAME'], env['OPENFAAS_NAMESPACE'], env['fprocess'], env['port'], env['HOST']], ['b', 'hello', 'fn', 'cat', '0', '127.0.0.1']);
-  assert.ok(env['PATH']);
-  assert.equal(env['NATS_URL'], undefined);
-});
-
-test('a secret that is rotated is what the next read finds, and no other secret is in sight', async (t) => {
-  const folder = await temporaryFolder(t);
-  await mkdir(join(folder, 'secrets/fn'), { recursive: true });
-  await writeFile(join(folder, 'secrets/fn/db'), 'one');
-  await writeFile(join(folder, 'secrets/fn/other'), 'not for you');
-  const provider = await openProvider(t, folder);
-  await provider.deploy(program('hello', { secrets: ['db'] }));
-  const state = await stateOf(provider, 'hello', ready);
-  assert.equal(await ask(state, '/secret?name=db'), 'one');
-  await writeFile(join(folder, 'secrets/fn/.db.new'), 'two');
-  await rename(join(folder, 'secrets/fn/.db.new'), join(folder, 'secrets/fn/db'));
-  assert.equal(await ask(state, '/secret?name=db'), 'two');
-  const { secret_mount_path: mount = '' } = JSON.parse(await ask(state, '/env')) as Record<string, string>;
-  assert.deepEqual(await readdir(mount), ['db']);
-});
-
 test('a replica that dies is started again, and its endpoint is gone in between', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello'));
   const before = await stateOf(provider, 'hello', ready);
   const pid = await pidOf(before);
@@ -89,103 +61,15 @@ test('a replica that dies is started again, and its endpoint is gone in between'
 });
 
 test('a replica that says it is unready is no endpoint', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello'));
   await ask(await stateOf(provider, 'hello', ready), '/unready');
   const state = await stateOf(provider, 'hello', ({ endpoints }) => endpoints.length === 0);
   assert.match(state.reason ?? '', /told to be$/);
 });
 
-test('an update serves from the old replica until the new one is ready, and the old one finishes what it has', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
-  await provider.deploy(program('hello', { envVars: { V: '1' } }));
-  const old = await stateOf(provider, 'hello', ready);
-  const pid = await pidOf(old);
-  const held = ask(old, '/hold');
-  const seen: number[] = [];
-  const unwatch = provider.watch((event) => { if (event.kind === 'changed') seen.push(event.state.endpoints.length); });
-  await provider.update(program('hello', { envVars: { V: '2' } }));
-  const updated = await stateOf(provider, 'hello', (state) => ready(state) && state.endpoints[0]?.url !== old.endpoints[0]?.url);
-  unwatch();
-  assert.ok(seen.every((count) => count === 1), `at every moment one endpoint: ${seen.join(' ')}`);
-  assert.equal((JSON.parse(await ask(updated, '/env')) as Record<string, string>)['V'], '2');
-  assert.ok(isAlive(pid));
-  await ask(old, '/release');
-  assert.equal(await held, 'released');
-  await eventually(() => !isAlive(pid));
-});
-
-test('code that changed in the handler\'s folder runs after the function is deployed again, though its specification is the same', async (t) => {
-  const folder = await temporaryFolder(t);
-  await writeFile(join(folder, 'version'), 'one');
-  const provider = await openProvider(t, folder);
-  const spec = program('hello', { annotations: { 'postern.lang': 'node', 'postern.handler': folder } });
-  await provider.deploy(spec);
-  const first = await stateOf(provider, 'hello', ready);
-  assert.equal(await ask(first, '/version'), 'one');
-  assert.equal(await ask(first, '/cwd'), folder);
-  await writeFile(join(folder, 'version'), 'two');
-  await provider.update(spec);
-  const second = await stateOf(provider, 'hello', (state) => ready(state) && state.endpoints[0]?.url !== first.endpoints[0]?.url);
-  assert.equal(await ask(second, '/version'), 'two');
-});
-
-for (const [fault, why] of [['die', /given up.*exit code 3: handler\.js:3: this cannot be read$/], ['never-ready', /given up.*was not ready within 1 s$/]] as const) {
-  test(`a new version that does not start (${fault}) leaves the old one serving and says why, also after a restart`, async (t) => {
-    const folder = await temporaryFolder(t);
-    const provider = await openProvider(t, folder, { startDeadlineMs: fault === 'die' ? 20_000 : 1_000 });
-    await provider.deploy(program('hello', { image: 'good' }));
-    const old = await stateOf(provider, 'hello', ready);
-    await provider.update(program('hello', { image: 'bad', envVars: { fake: fault } }));
-    assert.equal((await provider.get({ name: 'hello', namespace: 'fn' }))?.spec.image, 'bad');
-    const state = await stateOf(provider, 'hello', ({ reason }) => reason !== undefined && why.test(reason));
-    assert.deepEqual([state.spec.image, state.endpoints], ['good', old.endpoints]);
-    await provider.close();
-    const again = await openProvider(t, folder);
-    const restored = await stateOf(again, 'hello', ready);
-    assert.equal(restored.spec.image, 'good');
-  });
-}
-
-test('an update the provider did not live to finish is finished by the next', async (t) => {
-  const folder = await temporaryFolder(t);
-  const first = await openProvider(t, folder, { graceMs: 100 });
-  await first.deploy(program('hello', { image: 'one' }));
-  await stateOf(first, 'hello', ready);
-  await first.update(program('hello', { image: 'two', envVars: { fake: 'never-ready' } }));
-  await first.close();
-  const path = join(folder, 'functions/hello.fn.json');
-  await writeFile(path, (await readFile(path, 'utf8')).replace('never-ready', 'nothing'));
-  const second = await openProvider(t, folder);
-  const state = await stateOf(second, 'hello', (each) => ready(each) && each.spec.image === 'two');
-  assert.equal((JSON.parse(await ask(state, '/env')) as Record<string, string>)['fake'], 'nothing');
-});
-
-test('a restart amid an update that cannot start still serves the version before', async (t) => {
-  const folder = await temporaryFolder(t);
-  const first = await openProvider(t, folder, { graceMs: 100 });
-  await first.deploy(program('hello', { image: 'one' }));
-  await stateOf(first, 'hello', ready);
-  await first.update(program('hello', { image: 'two', envVars: { fake: 'never-ready' } }));
-  await first.close();
-  const second = await openProvider(t, folder, { startDeadlineMs: 3_000 });
-  const state = await stateOf(second, 'hello', ({ reason }) => reason?.includes('given up') === true);
-  assert.equal(state.spec.image, 'one');
-  assert.equal((await stateOf(second, 'hello', ({ endpoints }) => endpoints.length === 1)).spec.image, 'one');
-});
-
-test('a first version that does not start is tried again and again, and the reason says what it last wrote', async (t) => {
-  const folder = await temporaryFolder(t);
-  await writeFile(join(folder, 'version'), 'broken');
-  const provider = await openProvider(t, folder);
-  await provider.deploy(program('hello', { annotations: { 'postern.lang': 'web', 'postern.handler': folder } }));
-  await stateOf(provider, 'hello', ({ reason }) => reason?.includes('exit code 3: handler.js:3: this cannot be read') === true);
-  await writeFile(join(folder, 'version'), 'mended');
-  assert.equal(await ask(await stateOf(provider, 'hello', ready), '/version'), 'mended');
-});
-
 test('scaling up starts replicas beside the others; scaling down lets the leaving finish; zero leaves none', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   const ref = { name: 'hello', namespace: 'fn' };
   await provider.deploy(program('hello'));
   const one = await stateOf(provider, 'hello', ready);
@@ -193,19 +77,19 @@ test('scaling up starts replicas beside the others; scaling down lets the leavin
   const three = await stateOf(provider, 'hello', (state) => ready(state) && state.replicas === 3);
   assert.equal(three.endpoints[0]?.url, one.endpoints[0]?.url);
   const pids = await Promise.all([0, 1, 2].map((i) => pidOf(three, i)));
-  const held = ask(three, '/hold', 0);
+  const held = await hold(three);
   await provider.scale(ref, 0);
   const none = await stateOf(provider, 'hello', ({ endpoints }) => endpoints.length === 0);
   assert.deepEqual([none.replicas, none.reason], [0, undefined]);
   await eventually(() => pids.filter(isAlive).length === 1);
   await ask(three, '/release', 0);
-  assert.equal(await held, 'released');
+  assert.equal(await held.answer, 'released');
   await eventually(() => !pids.some(isAlive));
 });
 
 test('a removed function ends, and its files with it', async (t) => {
   const folder = await temporaryFolder(t);
-  const provider = await openProvider(t, folder);
+  const provider = await openProvider(folder);
   await provider.deploy(program('hello'));
   const state = await stateOf(provider, 'hello', ready);
   await ask(state, '/say?text=something');
@@ -219,7 +103,7 @@ test('a removed function ends, and its files with it', async (t) => {
 });
 
 test('a function deployed anew right after its removal is another function', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello', { image: 'one' }));
   const first = await stateOf(provider, 'hello', ready);
   await provider.remove({ name: 'hello', namespace: 'fn' });
@@ -231,13 +115,13 @@ test('a function deployed anew right after its removal is another function', asy
 
 test('what is deployed starts again with the next provider, and a damaged file keeps nobody else from starting', async (t) => {
   const folder = await temporaryFolder(t);
-  const first = await openProvider(t, folder);
+  const first = await openProvider(folder);
   await first.deploy(program('hello', { labels: { team: 'red' } }));
   await first.deploy(program('other', { namespace: 'staging' }));
   const before = await first.get({ name: 'hello', namespace: 'fn' });
   await first.close();
   await writeFile(join(folder, 'functions/bad.fn.json'), '{ "version": 1,');
-  const second = await openProvider(t, folder);
+  const second = await openProvider(folder);
   const after = await stateOf(second, 'hello', ready);
   assert.deepEqual([after.spec, after.createdAt], [before?.spec, before?.createdAt]);
   assert.equal((await second.list('staging')).length, 1);
@@ -246,7 +130,7 @@ test('what is deployed starts again with the next provider, and a damaged file k
 
 test('a function that cannot be stored is not deployed, and one that is there stays as it was', async (t) => {
   const folder = await temporaryFolder(t);
-  const provider = await openProvider(t, folder);
+  const provider = await openProvider(folder);
   await provider.deploy(program('hello', { image: 'one' }));
   await rm(join(folder, 'functions'), { recursive: true });
   await assert.rejects(provider.deploy(program('other')), ProviderUnavailable);
@@ -259,13 +143,13 @@ test('a half-written file of a function is not read', async (t) => {
   const folder = await temporaryFolder(t);
   await mkdir(join(folder, 'functions'));
   await writeFile(join(folder, 'functions/hello.fn.json.new'), '{');
-  const provider = await openProvider(t, folder);
+  const provider = await openProvider(folder);
   await provider.deploy(program('hello'));
   assert.deepEqual(await readdir(join(folder, 'functions')), ['hello.fn.json']);
 });
 
 test('watch tells every function, then that it has, then each change, until it is ended', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('one', { labels: { 'com.openfaas.scale.min': '0' } }));
   const seen: string[] = [];
   const unwatch = provider.watch((event) => seen.push(event.kind === 'changed' ? `changed ${event.state.spec.name}` : event.kind));
@@ -278,24 +162,22 @@ test('watch tells every function, then that it has, then each change, until it i
 });
 
 test('a watcher that throws keeps nothing from happening', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   provider.watch(({ kind }) => { if (kind === 'changed') throw new Error('a bug of the watcher'); });
   await provider.deploy(program('hello'));
   assert.ok(ready(await stateOf(provider, 'hello', ready)));
 });
 
 test('close lets a function finish, leaves no process, and takes nothing more', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   await provider.deploy(program('hello', { labels: { 'com.openfaas.scale.min': '2' } }));
   const state = await stateOf(provider, 'hello', ready);
   const pids = await Promise.all([pidOf(state, 0), pidOf(state, 1)]);
-  const held = ask(state, '/hold');
-  const gone = stateOf(provider, 'hello', () => true);
+  const held = await hold(state);
   const closed = provider.close();
-  await gone;
   await eventually(() => !isAlive(pids[1] ?? 0));
   await ask(state, '/release');
-  assert.equal(await held, 'released');
+  assert.equal(await held.answer, 'released');
   await closed;
   await provider.close();
   assert.deepEqual(pids.map(isAlive), [false, false]);
@@ -303,7 +185,7 @@ test('close lets a function finish, leaves no process, and takes nothing more', 
 });
 
 test('a function that will not end is ended with everything it started, once the grace is over', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t), { graceMs: 200 });
+  const provider = await openProvider(await temporaryFolder(t), { graceMs: 200 });
   await provider.deploy(program('hello', { envVars: { fake: 'deaf' } }));
   const state = await stateOf(provider, 'hello', ready);
   const pids = [await pidOf(state), Number(await ask(state, '/child'))];
@@ -313,22 +195,8 @@ test('a function that will not end is ended with everything it started, once the
   await eventually(() => !pids.some(isAlive));
 });
 
-test('a replica beyond its memory limit is started anew and the reason names the limit', { skip: process.platform === 'linux' ? false : 'memory is read from /proc' }, async (t) => {
-  const folder = await temporaryFolder(t);
-  const provider = await openProvider(t, folder);
-  await provider.deploy(program('hello', { limits: { memory: '256Mi', cpu: '500m' }, annotations: { 'postern.lang': 'node', 'postern.handler': folder } }));
-  const before = await stateOf(provider, 'hello', ready);
-  assert.equal(await ask(before, '/argv'), '["--max-old-space-size=192"]');
-  const pid = await pidOf(before);
-  const noticed = stateOf(provider, 'hello', ({ reason }) => /used \d+Mi of memory, its limit is 256Mi$/.test(reason ?? ''));
-  await ask(before, '/grow?mb=256');
-  await noticed;
-  const after = await stateOf(provider, 'hello', ready);
-  assert.notEqual(await pidOf(after), pid);
-});
-
 test('a dozen functions deployed at once all get ready', async (t) => {
-  const provider = await openProvider(t, await temporaryFolder(t));
+  const provider = await openProvider(await temporaryFolder(t));
   const names = Array.from({ length: 12 }, (_, i) => `fn-${i}`);
   await Promise.all(names.map((name) => provider.deploy(program(name))));
   await Promise.all(names.map((name) => stateOf(provider, name, ready, 40_000)));

@@ -11,18 +11,26 @@ import { type ProcessProviderOptions, createProcessProvider } from '../process-p
 
 export const fakeWatchdog = fileURLToPath(new URL('fake-watchdog/main.js', import.meta.url));
 
+/** By folder: a folder is removed when nobody writes to it any more. */
+const opened = new Map<string, Provider[]>();
+
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'postern-process-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(async () => {
+    await Promise.all((opened.get(folder) ?? []).map((provider) => provider.close()));
+    opened.delete(folder);
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
-export async function openProvider(t: TestContext, dataDir: string, options: Partial<ProcessProviderOptions> = {}): Promise<Provider> {
+/** @param dataDir - a `temporaryFolder`, with which the provider is closed */
+export async function openProvider(dataDir: string, options: Partial<ProcessProviderOptions> = {}): Promise<Provider> {
   const provider = await createProcessProvider({
     dataDir, watchdogMain: fakeWatchdog, log: pino({ level: 'silent' }), defaultNamespace: 'fn', graceMs: 10_000, startDeadlineMs: 20_000, drainDelayMs: 20,
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', NATS_URL: 'nats://secret@broker' }, ...options,
   });
-  t.after(() => provider.close());
+  opened.set(dataDir, [...(opened.get(dataDir) ?? []), provider]);
   return provider;
 }
 
@@ -60,6 +68,16 @@ export const ready = (state: FunctionState): boolean => state.reason === undefin
 export async function ask(state: FunctionState, path: string, replica = 0): Promise<string> {
   const response = await fetch(`${state.endpoints[replica]?.url}${path}`);
   return response.text();
+}
+
+export async function pidOf(state: FunctionState, replica = 0): Promise<number> {
+  return Number(await ask(state, '/pid', replica));
+}
+
+/** Makes a request that is not answered before `/release` is asked for; resolves once it is being handled. */
+export async function hold(state: FunctionState, replica = 0): Promise<{ readonly answer: Promise<string> }> {
+  const response = await fetch(`${state.endpoints[replica]?.url}/hold`);
+  return { answer: response.text() };
 }
 
 export function isAlive(pid: number): boolean {

@@ -51,6 +51,8 @@ const server = createServer((req, res) => {
       process.send?.({ type: 'unready', reason: 'told to be' });
       return answer('');
     case '/hold':
+      // The head goes out at once: the caller knows that its request is being handled.
+      res.flushHeaders();
       held.push(res);
       return undefined;
     case '/release':

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { eventually } from '../testing/eventually.js';
+import { ask, hold, isAlive, openProvider, pidOf, program, ready, stateOf, temporaryFolder } from './testing/open-provider.js';
+
+test('an update serves from the old replica until the new one is ready, and the old one finishes what it has', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t));
+  await provider.deploy(program('hello', { envVars: { V: '1' } }));
+  const old = await stateOf(provider, 'hello', ready);
+  const pid = await pidOf(old);
+  const held = await hold(old);
+  const seen: number[] = [];
+  const unwatch = provider.watch((event) => { if (event.kind === 'changed') seen.push(event.state.endpoints.length); });
+  await provider.update(program('hello', { envVars: { V: '2' } }));
+  const updated = await stateOf(provider, 'hello', (state) => ready(state) && state.endpoints[0]?.url !== old.endpoints[0]?.url);
+  unwatch();
+  assert.ok(seen.every((count) => count === 1), `at every moment one endpoint: ${seen.join(' ')}`);
+  assert.equal((JSON.parse(await ask(updated, '/env')) as Record<string, string>)['V'], '2');
+  assert.ok(isAlive(pid));
+  await ask(old, '/release');
+  assert.equal(await held.answer, 'released');
+  await eventually(() => !isAlive(pid));
+});
+
+test('code that changed in the handler\'s folder runs after the function is deployed again, though its specification is the same', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'version'), 'one');
+  const provider = await openProvider(folder);
+  const spec = program('hello', { annotations: { 'postern.lang': 'node', 'postern.handler': folder } });
+  await provider.deploy(spec);
+  const first = await stateOf(provider, 'hello', ready);
+  assert.equal(await ask(first, '/version'), 'one');
+  assert.equal(await ask(first, '/cwd'), folder);
+  await writeFile(join(folder, 'version'), 'two');
+  await provider.update(spec);
+  const second = await stateOf(provider, 'hello', (state) => ready(state) && state.endpoints[0]?.url !== first.endpoints[0]?.url);
+  assert.equal(await ask(second, '/version'), 'two');
+});
+
+for (const [fault, why] of [['die', /given up.*exit code 3: handler\.js:3: this cannot be read$/], ['never-ready', /given up.*was not ready within 1 s$/]] as const) {
+  test(`a new version that does not start (${fault}) leaves the old one serving and says why, also after a restart`, async (t) => {
+    const folder = await temporaryFolder(t);
+    const provider = await openProvider(folder, { startDeadlineMs: fault === 'die' ? 20_000 : 1_000 });
+    await provider.deploy(program('hello', { image: 'good' }));
+    const old = await stateOf(provider, 'hello', ready);
+    await provider.update(program('hello', { image: 'bad', envVars: { fake: fault } }));
+    assert.equal((await provider.get({ name: 'hello', namespace: 'fn' }))?.spec.image, 'bad');
+    const state = await stateOf(provider, 'hello', ({ reason }) => reason !== undefined && why.test(reason));
+    assert.deepEqual([state.spec.image, state.endpoints], ['good', old.endpoints]);
+    await provider.close();
+    const again = await openProvider(folder);
+    const restored = await stateOf(again, 'hello', ready);
+    assert.equal(restored.spec.image, 'good');
+  });
+}
+
+test('an update the provider did not live to finish is finished by the next', async (t) => {
+  const folder = await temporaryFolder(t);
+  const first = await openProvider(folder, { graceMs: 100 });
+  await first.deploy(program('hello', { image: 'one' }));
+  await stateOf(first, 'hello', ready);
+  await first.update(program('hello', { image: 'two', envVars: { fake: 'never-ready' } }));
+  await first.close();
+  const path = join(folder, 'functions/hello.fn.json');
+  await writeFile(path, (await readFile(path, 'utf8')).replace('never-ready', 'nothing'));
+  const second = await openProvider(folder);
+  const state = await stateOf(second, 'hello', (each) => ready(each) && each.spec.image === 'two');
+  assert.equal((JSON.parse(await ask(state, '/env')) as Record<string, string>)['fake'], 'nothing');
+});
+
+test('a restart amid an update that cannot start still serves the version before', async (t) => {
+  const folder = await temporaryFolder(t);
+  const first = await openProvider(folder, { graceMs: 100 });
+  await first.deploy(program('hello', { image: 'one' }));
+  await stateOf(first, 'hello', ready);
+  await first.update(program('hello', { image: 'two', envVars: { fake: 'never-ready' } }));
+  await first.close();
+  const second = await openProvider(folder, { startDeadlineMs: 3_000 });
+  const state = await stateOf(second, 'hello', ({ reason }) => reason?.includes('given up') === true);
+  assert.equal(state.spec.image, 'one');
+  assert.equal((await stateOf(second, 'hello', ({ endpoints }) => endpoints.length === 1)).spec.image, 'one');
+});
+
+test('a first version that does not start is tried again and again, and the reason says what it last wrote', async (t) => {
+  const folder = await temporaryFolder(t);
+  await writeFile(join(folder, 'version'), 'broken');
+  const provider = await openProvider(folder);
+  await provider.deploy(program('hello', { annotations: { 'postern.lang': 'web', 'postern.handler': folder } }));
+  await stateOf(provider, 'hello', ({ reason }) => reason?.includes('exit code 3: handler.js:3: this cannot be read') === true);
+  await writeFile(join(folder, 'version'), 'mended');
+  assert.equal(await ask(await stateOf(provider, 'hello', ready), '/version'), 'mended');
+});
