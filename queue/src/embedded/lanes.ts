@@ -54,8 +54,8 @@ export class Lanes {
   }
 
   /** Part of the transaction that stores a lane's first call. */
-  writeId(state: LaneState): readonly Promise<boolean>[] {
-    return state.stored ? [] : [this.#store.lanes.put(state.key, encodeLaneId(state.id))];
+  writeId(state: LaneState): void {
+    if (!state.stored) void this.#store.lanes.put(state.key, encodeLaneId(state.id));
   }
 
   all(): Iterable<LaneState> {

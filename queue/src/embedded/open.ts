@@ -66,7 +66,7 @@ class EmbeddedQueue implements Queue {
   }
 
   get ready(): boolean {
-    return this.#closed === undefined;
+    return this.#closed === undefined && this.#store.reserve.leavesRoomFor(0);
   }
 
   async publish(call: Call): Promise<Receipt> {

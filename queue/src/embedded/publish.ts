@@ -1,7 +1,7 @@
 /** From a call to its receipt: limits, one write, and the wait until it is on disk. */
 import { encodeCallHeaders } from '../call-codec.js';
 import type { Call } from '../call.js';
-import { BodyTooLarge, QueueFull } from '../errors.js';
+import { BodyTooLarge, QueueFull, QueueUnavailable } from '../errors.js';
 import type { Receipt } from '../queue.js';
 import type { Lanes } from './lanes.js';
 import { callKey, joinParts } from './layout.js';
@@ -34,14 +34,20 @@ export class Publisher {
     if (size > this.#limits.maxBodyBytes) {
       throw new BodyTooLarge(`Headers and body together are ${size} bytes; the queue stores at most ${this.#limits.maxBodyBytes}.`);
     }
-    this.#reserve(size);
+    this.#count(size);
+    if (!this.#store.reserve.leavesRoomFor(size)) throw new QueueUnavailable('The disk is full: what space is left is kept for the calls already accepted.');
     const lane = this.#lanes.of(call.lane);
     const sequence = this.#lanes.nextSequence();
     const value = joinParts(head, call.body);
-    await this.#store.durable(() => [
-      ...this.#lanes.writeId(lane),
-      this.#store.calls.put(callKey(lane.id, sequence), value),
-    ]);
+    const unclaim = this.#store.reserve.claim(size);
+    try {
+      await this.#store.durable(() => {
+        this.#lanes.writeId(lane);
+        void this.#store.calls.put(callKey(lane.id, sequence), value);
+      });
+    } finally {
+      unclaim();
+    }
     lane.stored = true;
     lane.depth++;
     lane.onStored();
@@ -49,7 +55,7 @@ export class Publisher {
   }
 
   /** Counts up between readings, so that only a store that looks full is measured. */
-  #reserve(size: number): void {
+  #count(size: number): void {
     if (this.#bytes + size > this.#limits.maxBytes) this.#bytes = this.#store.callBytes;
     if (this.#bytes + size > this.#limits.maxBytes) {
       throw new QueueFull(`The queue holds ${this.#bytes} bytes of calls; its limit is ${this.#limits.maxBytes}.`);

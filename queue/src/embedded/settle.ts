@@ -35,10 +35,12 @@ export class Settlement {
   /** Counts the deliveries; on disk before a call is handed out, so that a crash cannot repeat an attempt's number. */
   take(lane: LaneState, taken: readonly Taken[]): Promise<void> {
     const { tries, later } = this.#store;
-    return this.#store.durable(() => taken.flatMap(({ sequence, attempt, dueMs }) => [
-      ...(dueMs > 0 ? [later.remove(laterKey(lane.id, dueMs, sequence))] : []),
-      tries.put(callKey(lane.id, sequence), encodeTries({ attempts: attempt, dueMs: 0 })),
-    ]));
+    return this.#store.durable(() => {
+      for (const { sequence, attempt, dueMs } of taken) {
+        if (dueMs > 0) void later.remove(laterKey(lane.id, dueMs, sequence));
+        void tries.put(callKey(lane.id, sequence), encodeTries({ attempts: attempt, dueMs: 0 }));
+      }
+    });
   }
 
   /** @returns when the call is due again; `undefined` when it is gone */
@@ -54,10 +56,10 @@ export class Settlement {
   async waitUntil(lane: LaneState, sequence: number, attempts: number, dueMs: number): Promise<number> {
     const due = Math.ceil(dueMs);
     const waiting = encodeTries({ attempts, dueMs: due });
-    await this.#store.durable(() => [
-      this.#store.later.put(laterKey(lane.id, due, sequence), Buffer.alloc(0)),
-      this.#store.tries.put(callKey(lane.id, sequence), waiting),
-    ]);
+    await this.#store.durable(() => {
+      void this.#store.later.put(laterKey(lane.id, due, sequence), Buffer.alloc(0));
+      void this.#store.tries.put(callKey(lane.id, sequence), waiting);
+    });
     return due;
   }
 
@@ -65,15 +67,15 @@ export class Settlement {
     const { calls, tries, dead } = this.#store;
     const { callbacks } = this.#lanes;
     const key = callKey(lane.id, sequence);
-    // Encoded before the first write: what throws here leaves no half of a transaction behind.
+    // Encoded before the transaction, which others share: what throws here spoils nothing.
     const letter = cause === undefined ? undefined : this.#deadLetter(lane, cause, calls.get(key));
     const reply = callback === undefined ? undefined : joinParts(encodeCallbackHeaders(callback), callback.body);
-    await this.#store.durable(() => [
-      ...(letter === undefined ? [] : [dead.put(deadKey(this.#lanes.nextSequence()), letter)]),
-      ...(reply === undefined ? [] : [calls.put(callKey(callbacks.id, this.#lanes.nextSequence()), reply)]),
-      tries.remove(key),
-      calls.remove(key),
-    ]);
+    await this.#store.durable(() => {
+      if (letter !== undefined) void dead.put(deadKey(this.#lanes.nextSequence()), letter);
+      if (reply !== undefined) void calls.put(callKey(callbacks.id, this.#lanes.nextSequence()), reply);
+      void tries.remove(key);
+      void calls.remove(key);
+    });
     lane.depth--;
     if (letter !== undefined) this.#dead++;
     if (reply !== undefined) {
