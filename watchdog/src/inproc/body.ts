@@ -32,6 +32,6 @@ export function readBody(request: IncomingMessage, limitBytes = Infinity): Promi
       resolve(chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks, bytes));
     });
     request.on('error', reject);
-    request.on('close', () => reject(new DOMException('the caller went away before its body had arrived', 'AbortError')));
+    request.on('close', () => request.readableEnded || reject(new DOMException('the caller went away before its body had arrived', 'AbortError')));
   });
 }

@@ -15,8 +15,8 @@ import { Monitor } from './monitor.js';
 
 export type InprocSettings = Pick<Settings, 'lang' | 'handler' | 'execTimeoutMs' | 'environment'>;
 
-/** Past the deadline the loop may still be in the middle of something short. */
-const blockedGraceMs = 1_000;
+/** Past the deadline: the loop may be in the middle of something short, an answer on its way out. */
+const graceMs = 1_000;
 
 /** @throws nothing; what is wrong with the handler or the settings, `start` says. */
 export function createInprocRunner(settings: InprocSettings): Runner {
@@ -40,7 +40,7 @@ class InprocRunner implements Runner {
     const { lang, handler, execTimeoutMs, environment } = this.#settings;
     const parentPid = process.connected ? process.ppid : 0;
     if (execTimeoutMs > 0 || parentPid !== 0) {
-      const blockedLimitMs = execTimeoutMs > 0 ? execTimeoutMs + blockedGraceMs : 0;
+      const blockedLimitMs = withGrace(execTimeoutMs);
       const monitor = this.#monitor = new Monitor({ blockedLimitMs, parentPid });
       this.#undo.push(() => monitor.stop());
     }
@@ -97,7 +97,7 @@ class InprocRunner implements Runner {
 
   #watchForCrashes(): CrashWatch {
     return watchForCrashes(this.#calls, {
-      limitMs: this.#settings.execTimeoutMs,
+      limitMs: withGrace(this.#settings.execTimeoutMs),
       onFirst: () => this.#tell({ ready: false, reason: 'the function failed with an error it did not catch' }),
       // A turn later, so that the last call's line is in the log.
       end: () => setImmediate(() => process.exit(1)),
@@ -108,6 +108,11 @@ class InprocRunner implements Runner {
     this.#readiness = readiness;
     for (const listener of this.#listeners) listener(readiness);
   }
+}
+
+/** 0 stays 0: no limit. */
+function withGrace(limitMs: number): number {
+  return limitMs === 0 ? 0 : limitMs + graceMs;
 }
 
 interface Adapter {

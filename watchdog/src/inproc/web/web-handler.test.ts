@@ -160,6 +160,21 @@ test('the deadline aborts the signal and is answered 504', async (t) => {
   assert.equal((await answer).status, 504);
 });
 
+test('a stream returned after the deadline is cancelled, not read', async (t) => {
+  const { url, passDeadline } = await serve(t, `(request) => new Promise((resolve) => {
+    globalThis.late = () => resolve(new Response(new ReadableStream({ pull(c) { c.enqueue(new Uint8Array(1)); }, cancel() { globalThis.cancelled(); } })));
+    globalThis.called();
+  })`);
+  const cancelled = new Promise((resolve) => Object.assign(globalThis, { cancelled: resolve }));
+  const called = new Promise((resolve) => Object.assign(globalThis, { called: resolve }));
+  const answer = fetch(url);
+  await called;
+  passDeadline();
+  assert.equal((await answer).status, 504);
+  (globalThis as unknown as { late: () => void }).late();
+  await cancelled;
+});
+
 for (const [what, handler] of [
   ['throws', '() => { throw new Error("no"); }'],
   ['returns no Response', '() => "text"'],

@@ -71,9 +71,9 @@ async function sendStream(result: Response, response: ServerResponse): Promise<v
     return;
   }
   const reader = result.body.getReader();
-  // A caller that has gone takes nothing more: the handler's stream is told.
+  // Once the caller has gone, or was answered in the handler's place, nobody takes more: the handler's stream is told.
   const stop = () => void reader.cancel(new DOMException('the response was closed', 'AbortError')).catch(() => {});
-  if (response.destroyed) {
+  if (response.destroyed || response.writableEnded) {
     stop();
     return;
   }
