@@ -1,28 +1,20 @@
 /** `postern up`: gateway, queue, queue-worker and the functions of stack.yml in one process. */
 import { resolve } from 'node:path';
-import { gatewaySettings, startGateway } from '@postern/gateway';
+import { startGateway } from '@postern/gateway';
 import { type Provider, createProcessProvider, createRemoteProvider, deployAll, readBasicAuth, readStack } from '@postern/provider';
 import { queueWorkerSettings, startQueueWorker } from '@postern/queue-worker';
-import { duration, readSettings } from '@postern/settings';
+import { readSettings } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import { z } from 'zod';
 import { announce } from './announce.js';
 import { functionListOf, invokeThroughRouter } from './local-worker.js';
 import { createLog } from './log.js';
 import { openQueue } from './open-queue.js';
 import type { Releasers } from './releasers.js';
 import { runProgram } from './run-program.js';
+import { type UpSettings, upSettings } from './up-settings.js';
 import { version } from './version.js';
 import { watchdogMain } from './watchdog-main.js';
-
-const upSettings = gatewaySettings.extend({
-  // People read the announcements; the log is for what they must act on.
-  LOG_LEVEL: gatewaySettings.shape.LOG_LEVEL.unwrap().default('warn'),
-  STACK_FILE: z.string().default('stack.yml').describe('The functions to deploy.'),
-  ack_wait: duration('30s').describe('JetStream: after so long without a sign of life from a worker its calls go to another.'),
-});
-type UpSettings = z.output<typeof upSettings>;
 
 export async function up(env: NodeJS.ProcessEnv): Promise<void> {
   await runProgram('postern', async (releasers) => {

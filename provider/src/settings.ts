@@ -1,26 +1,19 @@
-/** The settings of `postern-provider`, the program that runs functions for gateways elsewhere. */
+/** The settings of `postern provider`, the program that runs functions for gateways elsewhere. */
 import { flag, integer, list } from '@postern/settings';
 import { z } from 'zod';
 
 export const providerSettings = z.object({
-  /** The address to listen on. */
-  HOST: z.string().default('127.0.0.1'),
-  PORT: integer(8081, 0, 65_535),
-  /** Where deployed functions and their logs are kept. */
-  DATA_DIR: z.string().default('.postern'),
-  /** A stack.yml whose functions are deployed at start; unset: only what was deployed before. */
-  STACK_FILE: z.string().optional(),
-  /** The namespace of a function that names none. */
-  function_namespace: z.string().default('openfaas-fn'),
-  /** Ask for the user and password in `secret_mount_path`. */
-  basic_auth: flag(false),
-  /** The folder of the files `basic-auth-user` and `basic-auth-password`. */
-  secret_mount_path: z.string().default('/run/secrets/'),
-  /** Without basic_auth: the names, besides HOST and the loopback ones, under which gateways reach this server. */
-  allowed_hosts: list(),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  PORT: integer(8081, 0, 65_535).describe('Port to listen on; 0 picks a free one.'),
+  DATA_DIR: z.string().default('.postern').describe('Folder for deployed functions and their logs.'),
+  STACK_FILE: z.string().optional().describe('A stack.yml whose functions are deployed at start. Unset: only what was deployed before.'),
+  function_namespace: z.string().default('openfaas-fn').describe('Namespace of functions that name none.'),
+  basic_auth: flag(false).describe('Ask for user and password.'),
+  secret_mount_path: z.string().default('/run/secrets/').describe('Folder with the files basic-auth-user and basic-auth-password.'),
+  allowed_hosts: list().describe('Without basic_auth: the names, besides HOST and the loopback ones, under which gateways reach this server.'),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-    error: 'one of trace, debug, info, warn, error, fatal, silent',
-  }).default('info'),
+    error: 'trace, debug, info, warn, error, fatal or silent',
+  }).default('info').describe('Least serious line that is logged.'),
 });
 
 export type ProviderSettings = z.output<typeof providerSettings>;
