@@ -195,18 +195,17 @@ export class ReplicaSet {
     };
   }
 
+  /** A replica that is on its way up for the first time is no reason: all is well. */
   #reason(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
-    const missing = (this.#trial ?? this.#serving).replicas.filter(({ state }) => state.kind !== 'ready');
-    const worst = missing.find(({ state }) => 'reason' in state && state.reason !== undefined) ?? missing[0];
-    if (!worst) return undefined;
-    return this.#trial ? `the new version is starting, the one before serves until then: ${reasonOf(worst)}` : reasonOf(worst);
+    const failed = (this.#trial ?? this.#serving).replicas.find(({ state }) => state.kind !== 'ready' && 'reason' in state && state.reason !== undefined);
+    if (!failed) return undefined;
+    return this.#trial ? `the new version does not start yet, the one before serves until it does: ${reasonOf(failed)}` : reasonOf(failed);
   }
 }
 
 function reasonOf({ name, state }: Replica): string {
-  if ('reason' in state && state.reason !== undefined) return `${name} ${state.reason}`;
-  return state.kind === 'queued' ? `${name} waits for its turn to start` : `${name} is starting`;
+  return 'reason' in state && state.reason !== undefined ? `${name} ${state.reason}` : `${name} did not become ready in time`;
 }
 
 /** A function that may run for long may drain for as long; the watchdog ends earlier where nothing runs. */

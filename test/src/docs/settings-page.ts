@@ -33,7 +33,7 @@ function table(schema: z.ZodObject): string {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   const rows = Object.entries(properties).map(([name, property]) => {
     if (typeof property === 'boolean') throw new Error(`${name} has no schema`);
-    const fallback = property.default === undefined || property.default === '' ? '' : `\`${String(property.default)}\``;
+    const fallback = property.default === undefined || property.default === '' ? '' : `\`${JSON.stringify(property.default).replaceAll('"', '')}\``;
     if (property.description === undefined) throw new Error(`${name} has no description`);
     return `| \`${name}\` | ${fallback} | ${property.description} |`;
   });
