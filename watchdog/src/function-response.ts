@@ -28,7 +28,9 @@ export class FunctionResponse<Request extends IncomingMessage = IncomingMessage>
 function writeHead(this: FunctionResponse, status: number, reason?: string | Headers, headers?: Headers): FunctionResponse {
   const given = typeof reason === 'string' ? headers : reason;
   const seconds = ((performance.now() - this.startedMs) / 1_000).toFixed(6);
-  const all = given === undefined ? undefined : withDuration(given, seconds);
+  // A list given with the head goes out as it is; beside headers set before, Node would have to merge it.
+  const bare = given ?? (this.getHeaderNames().length === 0 ? [] : undefined);
+  const all = bare === undefined ? undefined : withDuration(bare, seconds);
   if (all === undefined) this.setHeader(durationHeader, seconds);
   const length = (given === undefined ? undefined : contentLengthOf(given)) ?? this.getHeader('content-length');
   if (length !== undefined) this.contentLength = Number(length);

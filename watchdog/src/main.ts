@@ -16,6 +16,7 @@ const log = { current: new Log(process.stdout, process.stderr, false) };
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   log.current = new Log(process.stdout, process.stderr, settings.logCallId);
+  process.on('exit', log.current.flush);
   const guard = new OrphanGuard();
   const parent = new ParentChannel(process);
   parent.onLost(() => process.exit(1)); // the guard ends the function's processes

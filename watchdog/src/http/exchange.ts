@@ -86,7 +86,6 @@ class Exchange implements Dispatcher.DispatchHandler {
     const headers = endToEndHeaders(latin1(controller.rawHeaders));
     const { response } = this;
     response.writeHead(status, reason === undefined || reason === '' ? undefined : reason, headers);
-    response.on('drain', () => controller.resume());
     // The head usually goes out with the first bytes of the body. Where those take their time (server-sent events), it goes alone.
     process.nextTick(() => {
       if (!this.#ended && !response.writableEnded) response.flushHeaders();
@@ -94,7 +93,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.response.write(chunk)) controller.pause();
+    if (this.response.write(chunk)) return;
+    controller.pause();
+    this.response.once('drain', () => controller.resume());
   }
 
   onResponseEnd(): void {
