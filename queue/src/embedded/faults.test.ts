@@ -27,9 +27,9 @@ interface LoadProcess {
   readonly lines: Interface;
 }
 
-function startLoad(t: TestContext, dataDir: string): LoadProcess {
+function startLoad(t: TestContext, dataDir: string, ...killAt: string[]): LoadProcess {
   const program = fileURLToPath(new URL('../testing/embedded-load.js', import.meta.url));
-  const child = spawn(process.execPath, [program, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, dataDir, ...killAt], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => { child.kill('SIGKILL'); });
   return { child, lines: createInterface({ input: child.stdout }) };
 }
@@ -89,16 +89,17 @@ test('kill -9 under load loses no accepted call, and what was delivered comes ag
   const dataDir = temporaryFolder(t);
   const owed = new Set<string>();
   const lastAttempt = new Map<string, number>();
-  for (let round = 0; round < 3; round++) {
-    const load = startLoad(t, dataDir);
-    const killAfter = 200 + Math.floor(Math.random() * 2_000);
+  for (let round = 0; round < 4; round++) {
+    const killAfter = 200 + Math.floor(Math.random() * 1_000);
+    // Killed at any moment, or by itself the instant a handler is called.
+    const load = round % 2 === 0 ? startLoad(t, dataDir) : startLoad(t, dataDir, String(killAfter));
     let accepted = 0;
     let repeated = 0;
     load.lines.on('line', (line) => {
       const [word, id = '', attempt = ''] = line.split(' ');
       if (word === 'accepted') {
         owed.add(id);
-        if (++accepted === killAfter) load.child.kill('SIGKILL');
+        if (++accepted === killAfter && round % 2 === 0) load.child.kill('SIGKILL');
       } else if (word === 'delivered') {
         if (Number(attempt) <= (lastAttempt.get(id) ?? 0)) repeated++;
         lastAttempt.set(id, Number(attempt));

@@ -55,9 +55,11 @@ export class Settlement {
   /** Leaves the call in the store until `dueMs`, after `attempts` deliveries. */
   async waitUntil(lane: LaneState, sequence: number, attempts: number, dueMs: number): Promise<number> {
     const due = Math.ceil(dueMs);
+    // Encoded before the transaction, which others share: what throws here, for a due time that is none, spoils nothing.
+    const entry = laterKey(lane.id, due, sequence);
     const waiting = encodeTries({ attempts, dueMs: due });
     await this.#store.durable(() => {
-      void this.#store.later.put(laterKey(lane.id, due, sequence), Buffer.alloc(0));
+      void this.#store.later.put(entry, Buffer.alloc(0));
       void this.#store.tries.put(callKey(lane.id, sequence), waiting);
     });
     return due;
@@ -67,7 +69,7 @@ export class Settlement {
     const { calls, tries, dead } = this.#store;
     const { callbacks } = this.#lanes;
     const key = callKey(lane.id, sequence);
-    // Encoded before the transaction, which others share: what throws here spoils nothing.
+    // Encoded before the transaction, as above.
     const letter = cause === undefined ? undefined : this.#deadLetter(lane, cause, calls.get(key));
     const reply = callback === undefined ? undefined : joinParts(encodeCallbackHeaders(callback), callback.body);
     await this.#store.durable(() => {
