@@ -87,7 +87,12 @@ export function decodeHeaderBlock(block: Uint8Array): HeaderList {
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] ?? '';
     const colon = line.indexOf(':');
-    if (colon > 0) headers.push([line.slice(0, colon), line.slice(colon + 1).trim()]);
+    if (colon > 0) headers.push([line.slice(0, colon), withoutBlanks(line.slice(colon + 1))]);
   }
   return headers;
+}
+
+/** HTTP's blanks alone: `trim` would also take U+00A0, which is a byte of the value. */
+function withoutBlanks(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
 }

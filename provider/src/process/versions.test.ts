@@ -66,8 +66,12 @@ test('an update the provider did not live to finish is finished by the next', as
   const path = join(folder, 'functions/hello.fn.json');
   await writeFile(path, (await readFile(path, 'utf8')).replace('never-ready', 'nothing'));
   const second = await openProvider(folder);
-  const state = await stateOf(second, 'hello', (each) => ready(each) && each.spec.image === 'two');
-  assert.equal((JSON.parse(await ask(state, '/env')) as Record<string, string>)['fake'], 'nothing');
+  // While the update is tried, the specification is the new one and the endpoint still the old one's.
+  await eventually(async () => {
+    const state = await stateOf(second, 'hello', ready);
+    return (JSON.parse(await ask(state, '/env')) as Record<string, string>)['fake'] === 'nothing';
+  });
+  assert.equal((await second.get({ name: 'hello', namespace: 'fn' }))?.spec.image, 'two');
 });
 
 test('a restart amid an update that cannot start still serves the version before', async (t) => {
