@@ -2,19 +2,13 @@
  * `npm run demo`: the month's statements of all sample customers. Starts an S3 server, Postern and a callback receiver, posts
  * twenty asynchronous calls, shows the callbacks as they arrive, saves the PDFs to ./statements/ and ends all it started.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer as createTcpServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type Callback, startCallbackReceiver } from './callback-receiver.js';
 import { localS3Keys, startLocalS3 } from './local-s3.js';
+import { repositoryRoot as root, startUp } from './postern.js';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const saveTo = path.join(root, 'statements');
 const customers = Array.from({ length: 20 }, (_, index) => index + 1);
 const deadline = AbortSignal.timeout(180_000);
@@ -28,7 +22,7 @@ interface StatementAnswer {
 }
 
 /** Undone in reverse, whatever happens. */
-const releases: (() => Promise<void>)[] = [];
+const releases: (() => Promise<unknown>)[] = [];
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
 process.once('SIGTERM', () => interrupted.abort(new Error('interrupted')));
@@ -77,34 +71,17 @@ async function demo(): Promise<void> {
   console.log(`${customers.length} statements, ${pages} pages, in ${seconds(startedAt)}. They are in ${path.relative(process.cwd(), saveTo) || '.'}${path.sep}`);
 }
 
-/** @returns the gateway's URL, once it accepts calls for the statement function */
+/** @returns the gateway's URL, once the statement function is ready */
 async function startPostern(dir: string, s3Endpoint: string): Promise<string> {
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const logFile = path.join(dir, 'postern.log');
-  const log = await open(logFile, 'w');
-  // In a group of its own: Ctrl-C reaches this program, which then ends Postern in order.
-  const postern = spawn(process.execPath, [path.join(root, 'cli/bin/postern.js'), 'up'], {
-    cwd: root, detached: true, stdio: ['ignore', log.fd, log.fd],
+  const { postern, url } = await startUp({
+    cwd: root,
     env: {
-      ...process.env, PORT: String(port), DATA_DIR: path.join(dir, 'data'), S3_ENDPOINT: s3Endpoint, S3_BUCKET: 'statements',
+      DATA_DIR: path.join(dir, 'data'), S3_ENDPOINT: s3Endpoint, S3_BUCKET: 'statements',
       AWS_ACCESS_KEY_ID: localS3Keys.accessKeyId, AWS_SECRET_ACCESS_KEY: localS3Keys.secretAccessKey,
     },
-  });
-  await log.close();
-  releases.push(() => end(postern));
-
-  for (;;) {
-    if (postern.exitCode !== null || postern.signalCode !== null) {
-      throw new Error(`Postern did not start:\n${await readFile(logFile, 'utf8')}`);
-    }
-    const ready = await fetch(`${url}/system/function/statement`, { signal }).then(
-      async (response) => response.ok && Number(Object(await response.json()).availableReplicas) > 0,
-      () => false,
-    );
-    if (ready) return url;
-    await wait(100, undefined, { signal });
-  }
+  }, 'statement');
+  releases.push(() => postern.stop());
+  return url;
 }
 
 /** @returns the call's id, once the 202 says that it is stored */
@@ -161,26 +138,6 @@ function startProgress(startedAt: number): Progress {
     advance() { done += 1; draw(); },
     end() { clearInterval(ticking); process.stdout.write('\n'); },
   };
-}
-
-/** Drains, and after 15 s no longer asks. */
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  const reluctant = setTimeout(() => child.kill('SIGKILL'), 15_000);
-  await exited;
-  clearTimeout(reluctant);
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  // A listening TCP server's address is never a path.
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function seconds(since: number): string {
