@@ -1,7 +1,7 @@
 /** `postern gateway`: the gateway alone, over a broker and a provider elsewhere. */
 import { gatewaySettings, startGateway } from '@postern/gateway';
-import { createRemoteProvider, readBasicAuth } from '@postern/provider';
-import { SettingsError, readSettings } from '@postern/settings';
+import { createRemoteProvider } from '@postern/provider';
+import { SettingsError, readBasicAuth, readSettings } from '@postern/settings';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { createLog } from './log.js';
 import { openQueue } from './open-queue.js';

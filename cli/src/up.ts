@@ -1,9 +1,9 @@
 /** `postern up`: gateway, queue, queue-worker and the functions of stack.yml in one process. */
 import { resolve } from 'node:path';
 import { startGateway } from '@postern/gateway';
-import { type Provider, createProcessProvider, createRemoteProvider, deployAll, readBasicAuth, readStack } from '@postern/provider';
+import { type Provider, createProcessProvider, createRemoteProvider, deployAll, readStack } from '@postern/provider';
 import { queueWorkerSettings, startQueueWorker } from '@postern/queue-worker';
-import { readSettings } from '@postern/settings';
+import { readBasicAuth, readSettings } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { announce } from './announce.js';

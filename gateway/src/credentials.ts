@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
-import { type Credentials, readBasicAuth } from '@postern/provider';
+import { type Credentials, readBasicAuth } from '@postern/settings';
 import type { GatewaySettings } from './settings.js';
 
 /** Credentials, and where a person finds them. */

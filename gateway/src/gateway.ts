@@ -4,14 +4,13 @@
  */
 import { OpenStreams, type Provider, gracefulClose } from '@postern/provider';
 import { type CallbackAllow, type Queue, parseCallbackAllow } from '@postern/queue';
-import { SettingsError } from '@postern/settings';
+import { SettingsError, listen } from '@postern/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { type KnownCredentials, gatewayCredentials, isLoopbackHost } from './credentials.js';
 import { createEdge } from './edge.js';
 import { FunctionTable } from './function-table.js';
 import { type Answer, type Invocation, invoke } from './invoke.js';
-import { listen } from './listen.js';
 import { GatewayMetrics } from './metrics.js';
 import type { GatewaySettings } from './settings.js';
 import { createSystemApi } from './system-api.js';

@@ -3,7 +3,8 @@
  * the info that only a gateway has.
  */
 import type { RequestListener } from 'node:http';
-import { type Credentials, type OpenStreams, type Provider, type ProviderInfo, createSystemApp, functionKey, functionStatus } from '@postern/provider';
+import { type OpenStreams, type Provider, type ProviderInfo, createSystemApp, functionKey, functionStatus } from '@postern/provider';
+import type { Credentials } from '@postern/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { FunctionTable } from './function-table.js';

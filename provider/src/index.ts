@@ -8,8 +8,7 @@ export type {
 } from './provider.js';
 export { readStack } from './stack/read-stack.js';
 export { StackError } from './stack/yaml-source.js';
-export { basicAuthCheck, basicAuthHeader, readBasicAuth, requireBasicAuth } from './basic-auth.js';
-export type { Credentials } from './basic-auth.js';
+export { requireBasicAuth } from './basic-auth.js';
 export { browserGuard, browserRefusal } from './browser-guard.js';
 export { deployAll } from './deploy-all.js';
 export type { Refused } from './deploy-all.js';

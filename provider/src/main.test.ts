@@ -108,5 +108,5 @@ test('a port in use stops the start and leaves no function behind', async (t) =>
   await new Promise((resolve) => taken.once('listening', resolve));
   const { start, dir } = await folder(t);
   const { port } = taken.address() as AddressInfo;
-  await assert.rejects(start({ STACK_FILE: join(dir, 'stack.yml'), PORT: String(port) }), /EADDRINUSE/);
+  await assert.rejects(start({ STACK_FILE: join(dir, 'stack.yml'), PORT: String(port) }), /port \d+ on 127\.0\.0\.1 is in use/);
 });

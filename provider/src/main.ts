@@ -3,8 +3,8 @@
  * the watchdog and calls this; signals are its business too.
  */
 import { resolve } from 'node:path';
+import { readBasicAuth } from '@postern/settings';
 import type { Logger } from 'pino';
-import { readBasicAuth } from './basic-auth.js';
 import { deployAll } from './deploy-all.js';
 import { createProcessProvider } from './process/process-provider.js';
 import { createProviderServer } from './server/provider-server.js';

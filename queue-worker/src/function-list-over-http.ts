@@ -2,17 +2,13 @@
  * What is deployed, asked of the gateway's `GET /system/functions` again and again. While the gateway is away the last
  * list stays in force. Functions are told only when something has changed.
  */
+import { type Credentials, basicAuthHeader } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Agent } from 'undici';
 import { z } from 'zod';
 import { Deadlines } from './deadlines.js';
 import type { DeployedFunction, FunctionList } from './function-list.js';
 import { exchange } from './http-exchange.js';
-
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
 
 export interface FunctionListOverHttpOptions {
   /** Without a slash at its end; may have a path of its own. */
@@ -34,7 +30,7 @@ const timeoutMs = 10_000;
 export function functionListOverHttp({ gatewayUrl, credentials, log, everyMs = 2_000 }: FunctionListOverHttpOptions): FunctionList {
   const { origin, pathname } = new URL(gatewayUrl);
   const headers = ['Accept', 'application/json'];
-  if (credentials) headers.push('Authorization', `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`);
+  if (credentials) headers.push('Authorization', basicAuthHeader(credentials));
   const request = { origin, target: `${pathname.replace(/\/$/, '')}/system/functions`, method: 'GET', headers, body: new Uint8Array() };
 
   return {

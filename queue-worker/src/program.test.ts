@@ -49,7 +49,7 @@ test('credentials that cannot be read and a port that is taken stop it with one 
     await writeFile(join(folder, 'basic-auth-user'), 'admin\n');
     await assert.rejects(startWith({ basic_auth: 'true', secret_mount_path: folder, metrics_port: '0' }),
       (error) => error instanceof SettingsError && error.message.includes('basic-auth-password'));
-    await assert.rejects(startWith({ metrics_port: String(taken.port) }), (error) => error instanceof SettingsError && error.message.startsWith(`metrics_port=${taken.port}`));
+    await assert.rejects(startWith({ metrics_port: String(taken.port) }), (error) => error instanceof SettingsError && error.message.startsWith(`port ${taken.port} on 127.0.0.1 is in use`));
   } finally {
     await close();
     await taken.close();

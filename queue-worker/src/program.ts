@@ -3,15 +3,12 @@
  * metrics on a port of their own. Not here: opening the queue and signals (cli/).
  */
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { type RequestListener, createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { Queue } from '@postern/queue';
-import { SettingsError } from '@postern/settings';
+import { listen, readBasicAuth } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import { type Credentials, functionListOverHttp } from './function-list-over-http.js';
+import { functionListOverHttp } from './function-list-over-http.js';
 import { invokeOverHttp } from './invoke-over-http.js';
 import type { QueueWorkerProgramSettings } from './settings.js';
 import { startQueueWorker } from './worker.js';
@@ -27,19 +24,15 @@ export interface QueueWorkerProgram {
 export async function startQueueWorkerProgram(
   { queue, settings, log }: { readonly queue: Queue; readonly settings: QueueWorkerProgramSettings; readonly log: Logger },
 ): Promise<QueueWorkerProgram> {
-  const credentials = settings.basic_auth ? await readCredentials(settings.secret_mount_path) : undefined;
+  const credentials = settings.basic_auth ? await readBasicAuth(settings.secret_mount_path) : undefined;
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const server = createServer(healthAndMetrics(metrics, log));
-  await listen(server, settings);
-  // Cast: a TCP server's address is never a path.
-  const { port } = server.address() as AddressInfo;
-
+  const url = await listen(server, settings.HOST, settings.metrics_port, 'metrics_port');
   const { gateway_url: gatewayUrl } = settings;
   const gateway = invokeOverHttp({ gatewayUrl, upstreamTimeoutMs: settings.upstream_timeout, maxBodyBytes: settings.max_body_bytes });
   const functions = functionListOverHttp({ gatewayUrl, log, ...(credentials ? { credentials } : {}) });
   const worker = await startQueueWorker({ queue, functions, invoke: gateway.invoke, settings, log, metrics });
-  const url = `http://${settings.HOST.includes(':') ? `[${settings.HOST}]` : settings.HOST}:${port}`;
   log.info({ url, gateway: gatewayUrl }, 'queue-worker started');
 
   let closing: Promise<void> | undefined;
@@ -68,24 +61,4 @@ function healthAndMetrics(metrics: Registry, log: Logger): RequestListener {
       res.writeHead(404, { 'Content-Type': 'application/json' }).end('{"error":{"code":"not_found","message":"Only /healthz and /metrics are here."}}\n');
     }
   };
-}
-
-async function listen(server: ReturnType<typeof createServer>, { HOST, metrics_port }: QueueWorkerProgramSettings): Promise<void> {
-  server.listen(metrics_port, HOST);
-  try {
-    await once(server, 'listening');
-  } catch (error) {
-    throw new SettingsError(`metrics_port=${metrics_port}: expected a free port on ${HOST}`, { cause: error });
-  }
-}
-
-async function readCredentials(folder: string): Promise<Credentials> {
-  const read = async (name: string): Promise<string> => {
-    try {
-      return (await readFile(join(folder, name), 'utf8')).trim();
-    } catch (error) {
-      throw new SettingsError(`secret_mount_path=${folder}: expected a folder with a readable file ${name}`, { cause: error });
-    }
-  };
-  return { user: await read('basic-auth-user'), password: await read('basic-auth-password') };
 }

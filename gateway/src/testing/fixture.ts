@@ -8,11 +8,10 @@ import type { TestContext } from 'node:test';
 import { exampleSpec } from '@postern/provider/testing/example-spec';
 import { MemoryProvider } from '@postern/provider/testing/memory-provider';
 import { type Queue, openEmbeddedQueue } from '@postern/queue';
-import { readSettings } from '@postern/settings';
+import { listen, readSettings } from '@postern/settings';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type Gateway, startGateway } from '../gateway.js';
-import { listen } from '../listen.js';
 import { gatewaySettings } from '../settings.js';
 
 export const namespace = 'openfaas-fn';

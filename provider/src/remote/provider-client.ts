@@ -4,7 +4,7 @@
  */
 import { Agent, request, type Dispatcher } from 'undici';
 import { z } from 'zod';
-import { basicAuthHeader, type Credentials } from '../basic-auth.js';
+import { type Credentials, basicAuthHeader } from '@postern/settings';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable, type ProviderError } from '../errors.js';
 
 export interface ProviderClientOptions {

@@ -3,7 +3,7 @@
  * While it is away, calls fail with ProviderUnavailable and the listeners keep the replicas they were last told.
  */
 import type { Logger } from 'pino';
-import type { Credentials } from '../basic-auth.js';
+import type { Credentials } from '@postern/settings';
 import { FunctionNotFound, ProviderUnavailable } from '../errors.js';
 import type { FunctionRef, LogLine, LogQuery, Provider } from '../provider.js';
 import { decodeInfo, decodeLogLine, decodeState, decodeStates, encodeSpec, heartbeatMs } from '../wire.js';

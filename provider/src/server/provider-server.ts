@@ -2,10 +2,9 @@
  * Any provider by OpenFaaS's provider protocol, over HTTP: `/healthz`, `/system/*`, and our `/system/watch`.
  * Not here: `/function/NAME`; the gateway speaks to the replicas themselves.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { type Credentials, listen } from '@postern/settings';
 import type { Logger } from 'pino';
-import type { Credentials } from '../basic-auth.js';
 import type { Provider } from '../provider.js';
 import { encodeInfo, encodeState, heartbeatMs } from '../wire.js';
 import { gracefulClose } from './graceful-close.js';
@@ -48,28 +47,12 @@ export async function createProviderServer(provider: Provider, options: Provider
   // Beyond what a gateway's pool keeps a connection, so that it is never the server who hangs up on a request.
   server.keepAliveTimeout = 60_000;
   const close = gracefulClose(server);
-  await listen(server, options.host, options.port);
+  const url = await listen(server, options.host, options.port);
   return {
-    url: urlOf(server, options.host),
+    url,
     close: async () => {
       streams.close();
       await close(options.graceMs ?? 10_000);
     },
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function urlOf(server: Server, host: string): string {
-  // A server that listens on a TCP port has an address of this type.
-  const { port } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

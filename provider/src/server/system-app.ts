@@ -2,9 +2,10 @@
  * OpenFaaS's `/healthz` and `/system/*` over any provider: the gateway serves its users the same protocol that it speaks
  * to a provider elsewhere. Each adds routes of its own.
  */
+import type { Credentials } from '@postern/settings';
 import express, { type Express, type RequestHandler } from 'express';
 import type { Logger } from 'pino';
-import { requireBasicAuth, type Credentials } from '../basic-auth.js';
+import { requireBasicAuth } from '../basic-auth.js';
 import { browserGuard } from '../browser-guard.js';
 import { answerError } from '../http-answer.js';
 import { listNamespaces } from '../namespaces.js';
