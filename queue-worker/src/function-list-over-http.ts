@@ -1,5 +1,5 @@
 /**
- * What is deployed, asked of the gateway's `GET /system/functions` again and again. While the gateway is away the last
+ * What is deployed, asked of the gateway again and again: its namespaces, and the functions of each. While the gateway is away the last
  * list stays in force. Functions are told only when something has changed.
  */
 import { type Credentials, basicAuthHeader } from '@postern/settings';
@@ -24,6 +24,8 @@ const functionsSchema = z.array(z.object({
   annotations: z.record(z.string(), z.string()).nullish().transform((annotations) => annotations ?? {}),
 }));
 
+const namespacesSchema = z.array(z.string());
+
 const maxListBytes = 64 * 1024 * 1024;
 const timeoutMs = 10_000;
 
@@ -31,7 +33,7 @@ export function functionListOverHttp({ gatewayUrl, credentials, log, everyMs = 2
   const { origin, pathname } = new URL(gatewayUrl);
   const headers = ['Accept', 'application/json'];
   if (credentials) headers.push('Authorization', basicAuthHeader(credentials));
-  const request = { origin, target: `${pathname.replace(/\/$/, '')}/system/functions`, method: 'GET', headers, body: new Uint8Array() };
+  const prefix = `${pathname.replace(/\/$/, '')}/system`;
 
   return {
     watch(listener) {
@@ -43,12 +45,18 @@ export function functionListOverHttp({ gatewayUrl, credentials, log, everyMs = 2
       let away = false;
       let timer: NodeJS.Timeout | undefined;
 
+      const read = async (path: string): Promise<unknown> => {
+        const limits = { timeoutMs, timeoutMessage: `No answer within ${timeoutMs} ms.`, maxBodyBytes: maxListBytes, signal };
+        const answer = await exchange(agent, { origin, target: prefix + path, method: 'GET', headers, body: new Uint8Array() }, limits, deadlines);
+        if (answer.status !== 200) throw new Error(`The gateway answered ${answer.status}.`);
+        return JSON.parse(Buffer.from(answer.body).toString('utf8')) as unknown;
+      };
       const ask = async (): Promise<void> => {
         try {
-          const limits = { timeoutMs, timeoutMessage: `No answer within ${timeoutMs} ms.`, maxBodyBytes: maxListBytes, signal };
-          const answer = await exchange(agent, request, limits, deadlines);
-          if (answer.status !== 200) throw new Error(`The gateway answered ${answer.status}.`);
-          const functions: readonly DeployedFunction[] = functionsSchema.parse(JSON.parse(Buffer.from(answer.body).toString('utf8')));
+          const functions: DeployedFunction[] = [];
+          for (const namespace of namespacesSchema.parse(await read('/namespaces'))) {
+            functions.push(...functionsSchema.parse(await read(`/functions?namespace=${encodeURIComponent(namespace)}`)));
+          }
           if (signal.aborted) return;
           if (away) log.info({ gateway: origin }, 'list of functions read again');
           away = false;

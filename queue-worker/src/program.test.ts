@@ -12,7 +12,8 @@ import { openQueue } from './testing/open-queue.js';
 
 test('the program runs calls through a gateway elsewhere, and answers /healthz and /metrics', async () => {
   const gateway = await startServer((res, { url }) => {
-    if (url === '/system/functions') res.end(JSON.stringify([{ name: 'wordcount', namespace: 'openfaas-fn' }]));
+    if (url === '/system/namespaces') res.end('["openfaas-fn"]');
+    else if (url?.startsWith('/system/functions')) res.end(JSON.stringify([{ name: 'wordcount', namespace: 'openfaas-fn' }]));
     else res.end('3');
   });
   const receiver = await startServer((res) => { res.end(); });
