@@ -37,17 +37,19 @@ test('an Express app is a handler', async (t) => {
   assert.deepEqual(await response.json(), { hello: 'ada', with: { n: 1 } });
 });
 
-// Fastify's own package is no dependency here: an object with the two doors it has.
-test('an app with ready() and routing, as Fastify\'s, is made ready, routed to, and closed', async (t) => {
+test('a Fastify app is a handler', async (t) => {
   const { url } = await serveHandler(t, 'node', {
-    'handler.cjs': `let ready = false;
-      module.exports = {
-        async ready() { await new Promise(setImmediate); ready = true; },
-        routing(req, res) { res.end(JSON.stringify({ ready, url: req.url })); },
-        async close() {},
-      };`,
+    'handler.mjs': `import Fastify from 'fastify';
+      const app = Fastify();
+      app.post('/hello/:name', async (request) => ({ hello: request.params.name, with: request.body }));
+      app.get('/boom', async () => { throw new Error('no'); });
+      export default app;`,
   });
-  assert.deepEqual(await (await fetch(`${url}/x`)).json(), { ready: true, url: '/x' });
+  const response = await fetch(`${url}/hello/ada`, {
+    method: 'POST', body: '{"n":1}', headers: { 'content-type': 'application/json' },
+  });
+  assert.deepEqual(await response.json(), { hello: 'ada', with: { n: 1 } });
+  assert.equal((await fetch(`${url}/boom`)).status, 500);
 });
 
 const failures: readonly (readonly [what: string, handler: string])[] = [
