@@ -8,15 +8,20 @@ import { SettingsError } from '@postern/settings';
 import type { Logger } from 'pino';
 import { Releasers } from './releasers.js';
 
-/** @param start - adds a release step for each part it has started, and returns the program's log */
-export async function runProgram(name: string, start: (releasers: Releasers) => Promise<Logger>): Promise<void> {
+/**
+ * @param start - adds a release step for each part it has started, and returns the program's log
+ * @param say - tells whoever watches that the program is on its way out
+ */
+export async function runProgram(
+  name: string, start: (releasers: Releasers) => Promise<Logger>, say: (log: Logger) => void = (log) => { log.info('draining'); },
+): Promise<void> {
   const releasers = new Releasers();
   const complain = (part: string, error: unknown) => { process.stderr.write(`${name}: ${part} did not close cleanly: ${lastWords(error)}\n`); };
   const stopped = firstSignal();
   try {
     const log = await start(releasers);
-    const signal = await stopped;
-    log.info({ signal }, 'draining');
+    await stopped;
+    say(log);
   } catch (error) {
     process.exitCode = 1;
     process.stderr.write(`${name}: ${lastWords(error)}\n`);
@@ -25,14 +30,14 @@ export async function runProgram(name: string, start: (releasers: Releasers) => 
 }
 
 /** The first SIGTERM or SIGINT is a wish to drain; the second ends the process as it stands. */
-function firstSignal(): Promise<NodeJS.Signals> {
+function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
+    let asked = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      let asked = false;
       process.on(signal, () => {
         if (asked) process.exit(130);
         asked = true;
-        resolve(signal);
+        resolve();
       });
     }
   });

@@ -16,13 +16,17 @@ import { type UpSettings, upSettings } from './up-settings.js';
 import { version } from './version.js';
 import { watchdogMain } from './watchdog-main.js';
 
+function write(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 export async function up(env: NodeJS.ProcessEnv): Promise<void> {
   await runProgram('postern', async (releasers) => {
     const settings = readSettings(upSettings, env);
     const log = createLog(settings.LOG_LEVEL, 'postern');
     await startAll(settings, env, log, releasers);
     return log;
-  });
+  }, () => { write('Finishing what runs; once more stops it at once.'); });
 }
 
 async function startAll(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logger, releasers: Releasers): Promise<void> {
@@ -52,7 +56,7 @@ async function startAll(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logge
   const quiet = announce({
     gateway, provider, refused, version, defaultNamespace,
     queue: settings.NATS_URL === undefined ? `embedded in ${settings.DATA_DIR}` : `JetStream at ${withoutCredentials(settings.NATS_URL)}`,
-    write: (line) => { process.stdout.write(`${line}\n`); },
+    write,
   });
   releasers.add('announcements', () => Promise.resolve(quiet()));
 }

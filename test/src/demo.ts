@@ -122,7 +122,7 @@ function startProgress(startedAt: number): Progress {
     return {
       advance({ customer, month, pages, transactions }) {
         done += 1;
-        console.log(`${done}/${total} customer ${customer}, ${month}: ${transactions} transactions on ${pages} pages`);
+        console.log(`${done}/${total} customer ${customer}, ${month}: ${transactions} transactions on ${pages} page${pages === 1 ? '' : 's'}`);
       },
       end: () => undefined,
     };
