@@ -65,7 +65,8 @@ export class FunctionLog {
   files(instance: string | undefined, follower?: Follower): { readonly instance: string; readonly paths: readonly string[] }[] {
     for (const file of this.#open.values()) file.flush();
     if (follower) this.#followers.add(follower);
-    const instances = instance === undefined ? this.instances() : [instance];
+    // Only names that are there: one that comes from outside may spell a path.
+    const instances = this.instances().filter((name) => instance === undefined || name === instance);
     return instances.map((name) => ({ instance: name, paths: [join(this.#folder, `${name}.log.1`), join(this.#folder, `${name}.log`)] }));
   }
 

@@ -57,6 +57,14 @@ test('a log file stays within its bound, and the newest lines are those kept', a
   assert.match(last, /line 4999\n$/);
 });
 
+test('an instance that is no replica of the function\'s own has no log, whatever path its name spells', async (t) => {
+  const outside = await temporaryFolder(t);
+  await mkdir(join(outside, 'fn'));
+  await writeFile(join(outside, 'private.log'), '2026-01-31T12:00:00.000Z for nobody\n');
+  const log = new FunctionLog(join(outside, 'fn'), { maxBytes: 100, onError: (error) => { throw error; } });
+  assert.deepEqual(await texts(readLog(log, { ...kept, instance: '../private' })), []);
+});
+
 test('a log that cannot be written loses lines and tells, and nothing else happens', async (t) => {
   const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'file'), '');

@@ -12,7 +12,7 @@ const recentMs = 5 * 60_000;
 const logQuery = z.object({
   name: z.string({ error: 'the name of a function' }).min(1, 'the name of a function'),
   namespace: z.string({ error: 'one namespace' }).optional(),
-  instance: z.string({ error: 'one replica' }).optional(),
+  instance: z.string({ error: 'one replica' }).regex(/^([A-Za-z0-9][-._A-Za-z0-9]*)?$/, 'the name of a replica').optional(),
   tail: z.string().regex(/^-?\d{1,9}$/, 'a whole number').transform(Number).optional(),
   since: z.iso.datetime({ offset: true, error: 'a time as RFC 3339 writes it' }).transform((text) => new Date(text)).optional(),
   follow: z.enum(['true', 'false', '1', '0'], { error: 'true or false' }).optional(),

@@ -118,6 +118,7 @@ for (const [name, method, path, body, status, code, message] of [
   ['a path that cannot be decoded', 'GET', '/system/function/%ff', undefined, 400, 'bad_request', /./],
   ['a log of no function', 'GET', '/system/logs', undefined, 422, 'bad_log_query', /name/],
   ['a log since no time', 'GET', '/system/logs?name=there&since=yesterday', undefined, 422, 'bad_log_query', /since.*RFC 3339/],
+  ['a log of a path instead of a replica', 'GET', '/system/logs?name=there&instance=../../there', undefined, 422, 'bad_log_query', /instance/],
   ['an unknown path', 'GET', '/system/nothing', undefined, 404, 'not_found', /system\/nothing/],
   ['an invocation, which is the gateway\'s', 'GET', '/function/there', undefined, 404, 'not_found', /function\/there/],
 ] as const) {
