@@ -3,7 +3,10 @@ import type { Gateway } from '@postern/gateway';
 import { type FunctionSpec, type Provider, functionKey } from '@postern/provider';
 import { type DeployedFunction, type FunctionList, type Invoke, functionHeaders } from '@postern/queue-worker';
 
-/** @param maxAnswerBytes - a longer answer is not collected */
+/** Enough of an answer for an error's code, where nobody has asked for the rest. */
+const withoutCallbackBytes = 16_384;
+
+/** @param maxAnswerBytes - the longest answer that becomes a callback */
 export function invokeThroughRouter(gateway: Gateway, maxAnswerBytes: number): Invoke {
   return (call, attempt, signal) => {
     const path = call.path === '' ? '/' : call.path;
@@ -13,7 +16,10 @@ export function invokeThroughRouter(gateway: Gateway, maxAnswerBytes: number): I
       target: call.query === '' ? path : `${path}?${call.query}`,
       headers: functionHeaders(call, attempt),
       body: call.body.byteLength === 0 ? null : call.body,
-      signal, maxAnswerBytes,
+      signal,
+      ...call.callbackUrl === undefined
+        ? { maxAnswerBytes: withoutCallbackBytes, whenLonger: 'cut' as const }
+        : { maxAnswerBytes, whenLonger: 'fail' as const },
     });
   };
 }

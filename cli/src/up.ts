@@ -69,5 +69,5 @@ async function openProvider(settings: UpSettings, env: NodeJS.ProcessEnv, log: L
 }
 
 function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
+  return url.replace(/\/\/[^@/,]*@/g, '//');
 }

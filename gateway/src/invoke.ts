@@ -19,8 +19,9 @@ export interface Invocation extends FunctionRequest {
   /** `name.namespace`. */
   readonly function: string;
   readonly signal: AbortSignal;
-  /** More than this is cut off: the answer then is an `answer_too_large` error of the gateway's. */
   readonly maxAnswerBytes: number;
+  /** What becomes of a longer answer: an `answer_too_large` error of the gateway's, or its body is cut there, for who needs no more than the status. */
+  readonly whenLonger: 'fail' | 'cut';
 }
 
 /** @throws the signal's reason when aborted; nothing else */
@@ -38,7 +39,7 @@ export function invoke(table: FunctionTable, invocation: Invocation, upstreamTim
       signal.removeEventListener('abort', giveUp);
       entry.metrics.finished(status, (performance.now() - startMs) / 1_000);
     };
-    const sink = new CollectingSink(invocation.maxAnswerBytes, (answer) => {
+    const sink = new CollectingSink(invocation, (answer) => {
       over(answer.status);
       resolve(answer);
     }, () => { exchange.abort(); });
@@ -59,7 +60,7 @@ export function invoke(table: FunctionTable, invocation: Invocation, upstreamTim
 }
 
 class CollectingSink implements AnswerSink {
-  readonly #maxBytes: number;
+  readonly #limits: Pick<Invocation, 'maxAnswerBytes' | 'whenLonger'>;
   readonly #done: (answer: Answer) => void;
   readonly #stop: () => void;
   readonly #chunks: Buffer[] = [];
@@ -67,8 +68,8 @@ class CollectingSink implements AnswerSink {
   #status = 0;
   #headers: HeaderList = [];
 
-  constructor(maxBytes: number, done: (answer: Answer) => void, stop: () => void) {
-    this.#maxBytes = maxBytes;
+  constructor(limits: Pick<Invocation, 'maxAnswerBytes' | 'whenLonger'>, done: (answer: Answer) => void, stop: () => void) {
+    this.#limits = limits;
     this.#done = done;
     this.#stop = stop;
   }
@@ -79,13 +80,14 @@ class CollectingSink implements AnswerSink {
   }
 
   write(chunk: Buffer): boolean {
+    const { maxAnswerBytes, whenLonger } = this.#limits;
     this.#bytes += chunk.byteLength;
-    if (this.#bytes > this.#maxBytes) {
+    if (this.#bytes <= maxAnswerBytes) {
+      this.#chunks.push(chunk);
+    } else if (whenLonger === 'fail') {
       this.#stop();
-      this.#done(toAnswer(errorAnswer('answer_too_large', `The function's answer is over ${this.#maxBytes} bytes.`)));
-      return true;
+      this.#done(toAnswer(errorAnswer('answer_too_large', `The function's answer is over max_body_bytes (${maxAnswerBytes} bytes), too long for a callback.`)));
     }
-    this.#chunks.push(chunk);
     return true;
   }
 
