@@ -4,9 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, writeFile } from 'node:fs/promises';
-import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
-import { type Credentials, readBasicAuth } from '@postern/settings';
+import { type Credentials, isLoopbackHost, readBasicAuth } from '@postern/settings';
 import type { GatewaySettings } from './settings.js';
 
 /** Credentials, and where a person finds them. */
@@ -23,11 +22,6 @@ export async function gatewayCredentials(settings: GatewaySettings): Promise<Kno
   const dir = settings.secret_mount_path ?? join(settings.DATA_DIR, 'auth');
   if (settings.secret_mount_path === undefined) await createOnce(dir);
   return { ...await readBasicAuth(dir), dir };
-}
-
-/** Whether only this machine can reach a server on the address. */
-export function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 async function createOnce(dir: string): Promise<void> {

@@ -4,10 +4,10 @@
  */
 import { OpenStreams, type Provider, gracefulClose } from '@postern/provider';
 import { type CallbackAllow, type Queue, parseCallbackAllow } from '@postern/queue';
-import { SettingsError, listen } from '@postern/settings';
+import { SettingsError, isLoopbackHost, listen } from '@postern/settings';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { type KnownCredentials, gatewayCredentials, isLoopbackHost } from './credentials.js';
+import { type KnownCredentials, gatewayCredentials } from './credentials.js';
 import { createEdge } from './edge.js';
 import { FunctionTable } from './function-table.js';
 import { type Answer, type Invocation, invoke } from './invoke.js';
@@ -58,7 +58,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
   const server = createEdge({
     table, queue, metrics, callbackAllow, servedBy, log, upstreamTimeoutMs,
     maxBodyBytes: settings.max_body_bytes, defaultNamespace: settings.function_namespace, readTimeoutMs: settings.read_timeout,
-    behind: createSystemApi({ provider, table, registry, credentials, streams, host: settings.HOST, defaultNamespace: settings.function_namespace, version, log }),
+    behind: createSystemApi({ provider, table, registry, credentials, streams, defaultNamespace: settings.function_namespace, version, log }),
   });
   const closeServer = gracefulClose(server);
   try {

@@ -1,4 +1,4 @@
-export { isLoopbackHost, type KnownCredentials } from './credentials.js';
+export type { KnownCredentials } from './credentials.js';
 export { startGateway } from './gateway.js';
 export type { Gateway, GatewayOptions } from './gateway.js';
 export type { Answer, Invocation } from './invoke.js';

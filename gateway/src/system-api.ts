@@ -15,16 +15,14 @@ export interface SystemApiOptions {
   readonly registry: Registry;
   readonly credentials: Credentials | undefined;
   readonly streams: OpenStreams;
-  readonly host: string;
   readonly defaultNamespace: string;
   readonly version: string;
   readonly log: Logger;
 }
 
-export function createSystemApi({ provider, table, registry, version, host, ...options }: SystemApiOptions): RequestListener {
+export function createSystemApi({ provider, table, registry, version, ...options }: SystemApiOptions): RequestListener {
   return createSystemApp(provider, {
     ...options,
-    names: [host],
     describe: (state) => {
       const { name, image, ...rest } = functionStatus(state);
       return { name, image, invocationCount: table.get(functionKey(state.spec))?.metrics.count ?? 0, ...rest };

@@ -11,8 +11,7 @@ for (const [why, method, headers, passes] of [
   ['a program by a name under localhost', 'POST', { host: 'postern.localhost' }, true],
   ['a program over IPv6', 'POST', { host: '[::1]:8080' }, true],
   ['a program by another loopback address', 'POST', { host: '127.1.2.3' }, true],
-  ['a program by the configured name, however written', 'POST', { host: 'Provider:8081' }, true],
-  ['a program by the configured IPv6 address', 'POST', { host: '[fd00::1]:8081' }, true],
+  ['a program by name, however written', 'POST', { host: 'LocalHost:8081' }, true],
   ['a page of this server', 'POST', { ...local, origin: 'http://127.0.0.1:8080', 'sec-fetch-site': 'same-origin' }, true],
   ['a page of this server on the default port', 'POST', { host: 'localhost', origin: 'http://localhost' }, true],
   ['an address typed into the browser', 'GET', { ...local, 'sec-fetch-site': 'none' }, true],
@@ -29,6 +28,14 @@ for (const [why, method, headers, passes] of [
   ['a garbled Host', 'GET', { host: 'localhost:80:80' }, false],
 ] as const satisfies readonly (readonly [string, string, IncomingHttpHeaders, boolean])[]) {
   test(`${why} ${passes ? 'may pass' : 'is refused'}`, () => {
-    assert.equal(browserRefusal(method, headers, ['provider', 'fd00::1']) === undefined, passes);
+    assert.equal(browserRefusal({ method, headers, socket: { localAddress: '127.0.0.1' } }) === undefined, passes);
+  });
+}
+
+for (const [localAddress, passes] of [
+  ['127.0.0.2', true], ['::1', true], ['::ffff:127.0.0.1', true], ['10.0.0.7', false], ['::ffff:10.0.0.7', false], ['fd00::1', false], [undefined, false],
+] as const) {
+  test(`whatever Host says, a connection that came in on ${localAddress} ${passes ? 'may pass' : 'is refused'}`, () => {
+    assert.equal(browserRefusal({ method: 'GET', headers: local, socket: { localAddress } }) === undefined, passes);
   });
 }

@@ -9,7 +9,6 @@ export type {
 export { readStack } from './stack/read-stack.js';
 export { StackError } from './stack/yaml-source.js';
 export { requireBasicAuth } from './basic-auth.js';
-export { browserGuard, browserRefusal } from './browser-guard.js';
 export { deployAll } from './deploy-all.js';
 export type { Refused } from './deploy-all.js';
 export { answerError } from './http-answer.js';

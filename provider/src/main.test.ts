@@ -94,6 +94,13 @@ test('missing credentials stop the start', async (t) => {
   await assert.rejects(start({ secret_mount_path: join(dir, 'nowhere') }), SettingsError);
 });
 
+for (const HOST of ['0.0.0.0', '::', '10.0.0.7']) {
+  test(`without credentials it does not start on ${HOST}, where others would run their programs here`, async (t) => {
+    const { start } = await folder(t);
+    await assert.rejects(start({ HOST, basic_auth: 'false' }), (error) => error instanceof SettingsError && /^HOST=.*basic_auth=true.*secret_mount_path/.test(error.message));
+  });
+}
+
 test('a function that cannot run here does not keep the provider from starting', async (t) => {
   const { start, dir } = await folder(t, { lang: 'cobol' });
   const { url } = await start({ STACK_FILE: join(dir, 'stack.yml') });

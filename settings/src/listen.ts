@@ -1,7 +1,14 @@
 /** Taking HOST and the port settings at their word, with a line that helps when they cannot be had. */
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv4 } from 'node:net';
 import { SettingsError } from './settings.js';
+
+/** Whether the address, or name, is one that only this machine can reach a server on. */
+export function isLoopbackHost(host: string): boolean {
+  // A server on :: tells an IPv4 address in IPv6 clothes.
+  const address = host.replace(/^::ffff:/i, '');
+  return host === 'localhost' || host === '::1' || (isIPv4(address) && address.startsWith('127.'));
+}
 
 /**
  * @param setting - the port's name in the environment, for the message

@@ -18,10 +18,8 @@ export interface ProviderServerOptions {
   readonly port: number;
   readonly defaultNamespace: string;
   readonly log: Logger;
-  /** Asked for on every path but `/healthz`. Without them the server refuses what a browser's page could send. */
+  /** Asked for on every path but `/healthz`. Without them the server serves this machine alone, and refuses what a browser's page could send. */
   readonly credentials?: Credentials | undefined;
-  /** Names besides `host` and the loopback ones under which the server is reached, when there are no credentials. */
-  readonly allowedHosts?: readonly string[];
   /** Of `/system/watch`; 5 s unless given, and known to the drivers. */
   readonly heartbeatMs?: number;
   /** How long a request may still run after `close`; 10 s unless given. */
@@ -38,7 +36,7 @@ export interface ProviderServer {
 export async function createProviderServer(provider: Provider, options: ProviderServerOptions): Promise<ProviderServer> {
   const streams = new OpenStreams();
   const server = createServer(createSystemApp(provider, {
-    ...options, streams, describe: encodeState, names: [options.host, ...options.allowedHosts ?? []],
+    ...options, streams, describe: encodeState,
     guarded: {
       '/system/info': { get: async (_request, response) => { response.json(encodeInfo(await provider.info())); } },
       '/system/watch': { get: watchRoute(provider, streams, options.heartbeatMs ?? heartbeatMs) },

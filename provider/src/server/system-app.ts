@@ -23,10 +23,8 @@ export interface SystemAppOptions {
   readonly log: Logger;
   /** Ended by whoever owns the server. */
   readonly streams: OpenStreams;
-  /** Asked for on every path but `/healthz`. Without them the app refuses what a browser's page could send. */
+  /** Asked for on every path but `/healthz`. Without them the app serves this machine alone, and refuses what a browser's page could send. */
   readonly credentials?: Credentials | undefined;
-  /** Names besides the loopback ones under which the server is rightly reached, when there are no credentials. */
-  readonly names: readonly string[];
   /** Routes of the server's own, under the same guard. */
   readonly guarded: Routes;
   /** A function's state as this server's clients read it. */
@@ -37,13 +35,13 @@ export interface SystemAppOptions {
 const maxBodyBytes = 1024 * 1024;
 
 export function createSystemApp(provider: Provider, options: SystemAppOptions): Express {
-  const { defaultNamespace, credentials, names, streams, log } = options;
+  const { defaultNamespace, credentials, streams, log } = options;
   const app = express().disable('x-powered-by').disable('etag').enable('case sensitive routing');
   const functions = functionRoutes(provider, defaultNamespace, options.describe);
   const healthy: RequestHandler = (_request, response) => { response.type('text/plain').send('OK'); };
 
   serve(app, { '/healthz': { get: healthy, head: healthy } });
-  app.use(credentials === undefined ? browserGuard(names) : requireBasicAuth(credentials));
+  app.use(credentials === undefined ? browserGuard : requireBasicAuth(credentials));
   // OpenFaaS's clients often leave out the content type.
   app.use(express.json({ type: () => true, limit: maxBodyBytes }));
   serve(app, {
