@@ -12,6 +12,9 @@ export const langAnnotation = 'postern.lang';
 /** A local handler's folder or file, as an absolute path. */
 export const handlerAnnotation = 'postern.handler';
 
+/** Of one function. More is a slip of the hand, and would take the machine down. */
+export const maxReplicas = 1_000;
+
 /** One thing wrong: `key` is the entry of a map or list, where the field is one. */
 export interface Fault {
   readonly field: keyof FunctionSpec;
@@ -29,7 +32,7 @@ const duration: Rule = { expected: 'a duration such as 30s or 15m', holds: (text
 
 /** Where a wrong value would silently scale or route amiss. Retry annotations are not here: a wrong one means the worker's default. */
 const labelRules: Readonly<Record<string, Rule>> = {
-  'com.openfaas.scale.min': whole(0),
+  'com.openfaas.scale.min': whole(0, maxReplicas),
   'com.openfaas.scale.max': whole(1),
   'com.openfaas.scale.factor': whole(0, 100),
   'com.openfaas.scale.target': whole(1),

@@ -98,7 +98,10 @@ export interface Provider {
   update(spec: FunctionSpec): Promise<void>;
   /** @throws {FunctionNotFound} */
   remove(ref: FunctionRef): Promise<void>;
-  /** @throws {FunctionNotFound} */
+  /**
+   * @throws {FunctionNotFound}
+   * @throws {InvalidFunction} no number of replicas, or more than this driver starts
+   */
   scale(ref: FunctionRef, replicas: number): Promise<void>;
   list(namespace: string): Promise<readonly FunctionState[]>;
   get(ref: FunctionRef): Promise<FunctionState | undefined>;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable } from '../errors.js';
@@ -21,7 +21,9 @@ test('deploy, update, remove, scale and logs refuse what is there or is not', as
   await assert.rejects(provider.update(program('other')), FunctionNotFound);
   await assert.rejects(provider.remove({ name: 'hello', namespace: 'elsewhere' }), FunctionNotFound);
   await assert.rejects(provider.scale({ name: 'other', namespace: 'fn' }, 1), FunctionNotFound);
-  await assert.rejects(provider.scale({ name: 'hello', namespace: 'fn' }, 1.5), InvalidFunction);
+  for (const replicas of [1.5, -1, 1_001, 100_000_000]) {
+    await assert.rejects(provider.scale({ name: 'hello', namespace: 'fn' }, replicas), (error) => error instanceof InvalidFunction && /from 0 to 1000/.test(error.message));
+  }
   await assert.rejects(provider.logs({ name: 'other', namespace: 'fn', follow: false, signal: AbortSignal.abort() }), FunctionNotFound);
 });
 
@@ -121,11 +123,13 @@ test('what is deployed starts again with the next provider, and a damaged file k
   const before = await first.get({ name: 'hello', namespace: 'fn' });
   await first.close();
   await writeFile(join(folder, 'functions/bad.fn.json'), '{ "version": 1,');
+  const stored = await readFile(join(folder, 'functions/hello.fn.json'), 'utf8');
+  await writeFile(join(folder, 'functions/many.fn.json'), stored.replace('"hello"', '"many"').replace('"team": "red"', '"com.openfaas.scale.min": "100000000"'));
   const second = await openProvider(folder);
   const after = await stateOf(second, 'hello', ready);
   assert.deepEqual([after.spec, after.createdAt], [before?.spec, before?.createdAt]);
   assert.equal((await second.list('staging')).length, 1);
-  assert.deepEqual((await second.list('')).map(({ spec }) => spec.namespace), ['fn']);
+  assert.deepEqual((await second.list('')).map(({ spec }) => spec.name), ['hello']);
 });
 
 test('a function that cannot be stored is not deployed, and one that is there stays as it was', async (t) => {

@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { assertValid } from '../deployment.js';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable } from '../errors.js';
+import { maxReplicas } from '../function-rules.js';
 import {
   type FunctionEvent, type FunctionRef, type FunctionSpec, type FunctionState, type LogLine, type LogQuery, type Provider,
   type ProviderInfo, functionKey,
@@ -129,7 +130,9 @@ class ProcessProvider implements Provider {
   }
 
   async scale(ref: FunctionRef, replicas: number): Promise<void> {
-    if (!Number.isSafeInteger(replicas) || replicas < 0) throw new InvalidFunction(`replicas: expected a whole number of at least 0, found ${replicas}`);
+    if (!Number.isSafeInteger(replicas) || replicas < 0 || replicas > maxReplicas) {
+      throw new InvalidFunction(`replicas: expected a whole number from 0 to ${maxReplicas}, found ${replicas}`);
+    }
     await this.#inTurn(ref, async () => this.#find(ref).set.scale(replicas));
   }
 
