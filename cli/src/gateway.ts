@@ -5,6 +5,7 @@ import { SettingsError, readBasicAuth, readSettings } from '@postern/settings';
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import { createLog } from './log.js';
 import { openQueue } from './open-queue.js';
+import { withoutCredentials } from './redact.js';
 import { runProgram } from './run-program.js';
 import { version } from './version.js';
 
@@ -27,8 +28,8 @@ export async function gateway(env: NodeJS.ProcessEnv): Promise<void> {
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
     const started = await startGateway({ settings, queue, provider, registry, log, version });
-    releasers.add('gateway', () => started.close(settings.upstream_timeout));
-    log.info({ url: started.url, provider: url, ...(started.credentials ? { credentials_dir: started.credentials.dir } : {}) }, 'gateway listens');
+    releasers.add('gateway', () => started.close(settings.shutdown_timeout));
+    log.info({ url: started.url, provider: withoutCredentials(url), ...(started.credentials ? { credentials_dir: started.credentials.dir } : {}) }, 'gateway listens');
     return log;
   });
 }

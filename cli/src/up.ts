@@ -10,6 +10,7 @@ import { announce } from './announce.js';
 import { functionListOf, invokeThroughRouter } from './local-worker.js';
 import { createLog } from './log.js';
 import { openQueue } from './open-queue.js';
+import { withoutCredentials } from './redact.js';
 import type { Releasers } from './releasers.js';
 import { runProgram } from './run-program.js';
 import { type UpSettings, upSettings } from './up-settings.js';
@@ -19,6 +20,8 @@ import { watchdogMain } from './watchdog-main.js';
 function write(line: string): void {
   process.stdout.write(`${line}\n`);
 }
+// Whoever read along has gone (`postern up | head`); the functions go on.
+process.stdout.on('error', () => undefined);
 
 export async function up(env: NodeJS.ProcessEnv): Promise<void> {
   await runProgram('postern', async (releasers) => {
@@ -31,7 +34,7 @@ export async function up(env: NodeJS.ProcessEnv): Promise<void> {
 
 async function startAll(settings: UpSettings, env: NodeJS.ProcessEnv, log: Logger, releasers: Releasers): Promise<void> {
   const workerSettings = readSettings(queueWorkerSettings, env);
-  const graceMs = Math.min(settings.upstream_timeout, workerSettings.shutdown_timeout);
+  const graceMs = settings.shutdown_timeout;
   const defaultNamespace = settings.function_namespace;
   // What was written wrong is said before anything is started.
   const specs = await readStack(settings.STACK_FILE, env, defaultNamespace);
@@ -66,8 +69,4 @@ async function openProvider(settings: UpSettings, env: NodeJS.ProcessEnv, log: L
   if (url === undefined) return createProcessProvider({ dataDir: resolve(settings.DATA_DIR), watchdogMain, log, defaultNamespace, env, graceMs });
   const credentials = settings.secret_mount_path === undefined ? undefined : await readBasicAuth(settings.secret_mount_path);
   return createRemoteProvider({ url, log, credentials });
-}
-
-function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^@/,]*@/g, '//');
 }

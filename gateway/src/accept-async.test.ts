@@ -106,15 +106,16 @@ test('a body at the limit is taken; one announced over it is refused before it i
 });
 
 test('a body that breaks off is not queued', async (t) => {
-  const { url, deploy, queue } = await startFixture(t);
+  const { url, deploy, queue, gateway } = await startFixture(t);
   await deploy('fn');
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   await new Promise<void>((resolve) => { socket.write('POST /async-function/fn HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf', () => { resolve(); }); });
   socket.destroy();
-  // The next call is answered after the broken one was noticed, or before: either way it alone is stored.
   const answer = await request(`${url}/async-function/fn`, { method: 'POST', body: 'whole' });
   assert.equal(answer.statusCode, 202);
+  // Closed, it has dealt with everything that ever reached it.
+  await gateway.close(10_000);
   assert.equal(await depth(queue), 1);
 });
 
@@ -141,6 +142,25 @@ test('while the broker is known to be away, a call is refused at once, before it
   const text = await sendRaw(url, 'POST /async-function/fn HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n', (sofar) => sofar.includes('queue_unavailable'));
   assert.match(text, /^HTTP\/1.1 503 /);
   assert.match(text, /Retry-After: \d+/);
+});
+
+test('headers too many for a queued call are refused, though a sync call may have them', async (t) => {
+  const { url, deploy, queue } = await startFixture(t);
+  await deploy('fn', await startReplica(t, (_req, res) => { res.end('ok'); }));
+  const headers = { 'x-much': 'x'.repeat(34_000) };
+  const refused = await request(`${url}/async-function/fn`, { method: 'POST', headers });
+  assert.equal(refused.statusCode, 431);
+  await refused.body.dump();
+  assert.equal(await depth(queue), 0);
+  assert.equal(await (await request(`${url}/function/fn`, { headers })).body.text(), 'ok');
+});
+
+test('a body refused unread and never sent does not keep its connection', async (t) => {
+  const { url, deploy } = await startFixture(t, { max_body_bytes: '1000' });
+  await deploy('fn');
+  // Ends only when the gateway closes.
+  const text = await sendRaw(url, 'POST /async-function/fn HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n');
+  assert.match(text, /^HTTP\/1.1 413 /);
 });
 
 test('OPTIONS is answered without a call', async (t) => {

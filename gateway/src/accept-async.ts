@@ -30,11 +30,13 @@ export function acceptAsync(req: IncomingMessage, res: ServerResponse, address: 
     const answer = errorAnswerOf(error, options.log);
     options.metrics.refused((error as { code?: string }).code ?? 'internal_error');
     sendError(res, answer, { 'X-Call-Id': callId });
-    discardRest(req, res);
+    discardRest(req);
   };
 
   let callbackUrl: string | undefined;
+  let headers: HeaderList;
   try {
+    headers = storedHeaders(req);
     callbackUrl = callbackOf(req, options.callbackAllow);
     if (!options.queue.ready) throw new QueueUnavailable('The queue cannot be reached: the call was not accepted, send it again.');
   } catch (error) {
@@ -47,7 +49,7 @@ export function acceptAsync(req: IncomingMessage, res: ServerResponse, address: 
       return;
     }
     const call: Call = {
-      id: callId, lane: entry.lane, method: 'POST', path: address.path, query: address.query, headers: storedHeaders(req), body, acceptedNs,
+      id: callId, lane: entry.lane, method: 'POST', path: address.path, query: address.query, headers, body, acceptedNs,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
     };
     options.queue.publish(call).then(() => {
@@ -65,13 +67,20 @@ function callbackOf(req: IncomingMessage, allow: CallbackAllow): string | undefi
   return checkCallbackUrl(url, allow).href;
 }
 
+/** What fits a NATS message on every server, with what we add to it. */
+const maxStoredHeaderBytes = 32 * 1_024;
+
 /** The length belongs to the body, which is stored to the byte; whoever sends it on counts again. */
 function storedHeaders(req: IncomingMessage): HeaderList {
   const flat = endToEndHeaders(req);
   const list: (readonly [string, string])[] = [];
+  let bytes = 0;
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const name = flat[i] ?? '';
-    if (name.length !== 14 || name.toLowerCase() !== 'content-length') list.push([name, flat[i + 1] ?? '']);
+    const value = flat[i + 1] ?? '';
+    bytes += name.length + value.length + 4;
+    if (name.length !== 14 || name.toLowerCase() !== 'content-length') list.push([name, value]);
   }
+  if (bytes > maxStoredHeaderBytes) throw new GatewayError('headers_too_large', `The headers of a queued call may have ${maxStoredHeaderBytes} bytes: these have ${bytes}.`);
   return list;
 }

@@ -23,18 +23,27 @@ export interface EdgeOptions extends AcceptOptions, ProxyOptions {
 
 const syncPrefix = '/function/';
 const asyncPrefix = '/async-function/';
-/** 32 KiB: more does not fit a NATS message's headers on every server (431). */
-const maxHeaderSize = 32 * 1_024;
+/** More is 431. Room above what a queued call may have, because the worker that sends it on adds headers of its own. */
+const maxHeaderSize = 40 * 1_024;
 
 /** A server that is not yet listening. */
 export function createEdge(options: EdgeOptions): Server {
-  const server = createServer({ maxHeaderSize, requestTimeout: options.readTimeoutMs, keepAliveTimeout: 65_000 }, (req, res) => {
+  const requestTimeout = Math.ceil(options.readTimeoutMs);
+  const connectionsCheckingInterval = requestTimeout === 0 ? 30_000 : Math.min(30_000, Math.max(requestTimeout, 1_000));
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const server = createServer({ maxHeaderSize, requestTimeout, connectionsCheckingInterval, keepAliveTimeout: 65_000 }, (req, res) => {
+    answering.set(req.socket, res);
     const url = originForm(req.url ?? '/');
     if (url.startsWith(syncPrefix)) answerSync(req, res, url.slice(syncPrefix.length), options);
     else if (url.startsWith(asyncPrefix)) answerAsync(req, res, url.slice(asyncPrefix.length), options);
     else options.behind(req, res);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => { answerUnreadable(error, socket, options.log); });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const res = answering.get(socket);
+    // In the middle of another answer nothing can be said that the caller would not take for a part of it.
+    if (res !== undefined && !res.writableFinished) socket.destroy(error);
+    else answerUnreadable(error, socket, options.log);
+  });
   return server;
 }
 
@@ -73,7 +82,7 @@ function find(req: IncomingMessage, res: ServerResponse, rest: string, options: 
 function refuse(req: IncomingMessage, res: ServerResponse, code: Code, message: string, options: EdgeOptions, extra: Record<string, string> = {}): void {
   options.metrics.refused(code);
   sendError(res, errorAnswer(code, message), { 'X-Call-Id': callIdOf(req.headers['x-call-id']), ...extra });
-  discardRest(req, res);
+  discardRest(req);
 }
 
 /** A proxy's absolute form (`GET http://host/path`) means the same path (RFC 9112 section 3.2.2). */
@@ -98,7 +107,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex, log: Log
       : errorAnswer('bad_request', `This is no HTTP/1.1 request (${error.code ?? 'unreadable'}).`);
   log.debug({ code: error.code }, 'unreadable request');
   const head = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n${head}Connection: close\r\n\r\n${answer.body}`);
+  socket.end(`HTTP/1.1 ${answer.status} ${reasonOf(answer.status)}\r\n${head}Connection: close\r\n\r\n${answer.body}`, () => { socket.destroy(); });
 }
 
 function reasonOf(status: number): string {

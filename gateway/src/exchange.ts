@@ -8,10 +8,10 @@
  *
  * Whatever happens, the sink hears `end` or `fail` exactly once.
  */
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GatewayError } from './errors.js';
-import type { FunctionEntry, Target } from './function-table.js';
+import { type FunctionEntry, type Target, maxAnswerHeaderBytes } from './function-table.js';
 
 /** What is sent to a function. */
 export interface FunctionRequest {
@@ -46,6 +46,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #refusedBy: Set<Target> | undefined;
   #stopWaiting: (() => void) | undefined;
+  #uploading: NodeJS.Timeout | undefined;
   #state: 'waiting' | 'sent' | 'answering' | 'over' = 'waiting';
 
   /** @param timeoutMs - until the answer begins, and between two pieces of it; 0 is no limit */
@@ -85,12 +86,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     target.inFlight++;
     const { method, target: path, headers, body } = this.#request;
     const leftMs = this.#timeoutMs === 0 ? 0 : Math.max(1, this.#deadline - Date.now());
-    try {
-      // undici's types ask for a Buffer or Uint8Array of its own realm; ours are.
-      target.pool.dispatch({ method, path, headers, body, headersTimeout: leftMs, bodyTimeout: this.#timeoutMs }, this);
-    } catch (error) {
-      this.#fail(new GatewayError('bad_request', `The request cannot be forwarded: ${(error as Error).message}.`, { cause: error }));
-    }
+    // undici's own limit does not run while a body is being sent, and a caller may stop in the middle of one.
+    if (body instanceof Readable && leftMs > 0) this.#uploading = setTimeout(() => { this.#failSent(new Error('the body took too long')); }, leftMs);
+    target.pool.dispatch({ method, path, headers, body, headersTimeout: leftMs, bodyTimeout: this.#timeoutMs }, this);
   }
 
   #wait(): void {
@@ -133,6 +131,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200 || this.#state === 'over') return;
     this.#state = 'answering';
+    clearTimeout(this.#uploading);
     // undici types the raw list by its origin; over HTTP/1 it is a flat list of buffers.
     this.#sink.begin(status, (controller.rawHeaders ?? []) as readonly (Buffer | string)[]);
   }
@@ -154,6 +153,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       // Nothing of the request has been read: another replica may have it.
       target.inFlight--;
       this.#target = undefined;
+      clearTimeout(this.#uploading);
       (this.#refusedBy ??= new Set()).add(target);
       this.start();
       return;
@@ -164,9 +164,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #failure(error: Error): GatewayError {
     const name = this.#entry.state.spec.name;
     switch ((error as NodeJS.ErrnoException).code) {
-      case 'UND_ERR_HEADERS_TIMEOUT':
-        return new GatewayError('upstream_timeout',
-          `${name} did not begin its answer within upstream_timeout (${this.#timeoutMs / 1_000}s): raise the setting or call it through /async-function.`, { cause: error });
+      case 'UND_ERR_HEADERS_TIMEOUT': return this.#tooLate(error);
+      case 'UND_ERR_INVALID_ARG':
+      case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
+        return new GatewayError('bad_request', `The request cannot be sent to ${name}: ${error.message}.`, { cause: error });
+      case 'UND_ERR_HEADERS_OVERFLOW':
+        return new GatewayError('replica_failed', `The headers of ${name}'s answer are over ${maxAnswerHeaderBytes} bytes.`, { cause: error });
       case 'UND_ERR_BODY_TIMEOUT':
         return new GatewayError('upstream_timeout', `${name} stopped in the middle of its answer for longer than upstream_timeout.`, { cause: error });
       default:
@@ -174,6 +177,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
           ? new GatewayError('replica_unreachable', `No replica of ${name} could be reached: see its logs.`, { cause: error })
           : new GatewayError('replica_failed', `The replica of ${name} ended the connection before it had answered: see its logs.`, { cause: error });
     }
+  }
+
+  #tooLate(cause: Error): GatewayError {
+    return new GatewayError('upstream_timeout',
+      `${this.#entry.state.spec.name} did not begin its answer within upstream_timeout (${this.#timeoutMs / 1_000}s): raise the setting.`, { cause });
+  }
+
+  /** Gives up a request that is on its way. */
+  #failSent(cause: Error): void {
+    const controller = this.#controller;
+    this.#fail(this.#tooLate(cause));
+    controller?.abort(cause);
   }
 
   #fail(error: GatewayError): void {
@@ -184,7 +199,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.#state = 'over';
     this.#stopWaiting?.();
+    clearTimeout(this.#uploading);
     if (this.#target) this.#target.inFlight--;
+    // One that waited for a replica was never given to undici, which else does this.
+    if (this.#request.body instanceof Readable) this.#request.body.destroy();
   }
 }
 

@@ -44,10 +44,11 @@ export class FunctionEntry {
   apply(state: FunctionState): void {
     this.#state = state;
     this.lane = laneOf(state.spec);
-    const gone = new Map(this.#targets.map((target) => [target.url, target]));
+    const gone = new Map(this.#targets.map((target) => [`${target.replica} ${target.url}`, target]));
     this.#targets = state.endpoints.map(({ replica, url }) => {
-      const known = gone.get(url);
-      gone.delete(url);
+      const key = `${replica} ${url}`;
+      const known = gone.get(key);
+      gone.delete(key);
       return known ?? { replica, url, pool: openPool(url), inFlight: 0 };
     });
     for (const target of gone.values()) retire(target);
@@ -144,9 +145,12 @@ export class FunctionTable {
   }
 }
 
+/** As much as the watchdog lets a function answer with. */
+export const maxAnswerHeaderBytes = 1_024 * 1_024;
+
 /** Deadlines are the exchange's own; undici's idle limit stays below the watchdog's, so that no request meets a closing socket. */
 function openPool(url: string): Pool {
-  return new Pool(url, { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 30_000, connect: { timeout: 5_000 } });
+  return new Pool(url, { headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 10_000, keepAliveMaxTimeout: 30_000, maxHeaderSize: maxAnswerHeaderBytes, connect: { timeout: 5_000 } });
 }
 
 function retire(target: Target): void {

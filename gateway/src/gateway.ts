@@ -56,7 +56,7 @@ export async function startGateway({ settings, queue, provider, registry, log, v
   }
 
   const server = createEdge({
-    table, queue, metrics, callbackAllow, servedBy, log, upstreamTimeoutMs,
+    table, queue, metrics, callbackAllow, servedBy, log, upstreamTimeoutMs, writeTimeoutMs: settings.write_timeout,
     maxBodyBytes: settings.max_body_bytes, defaultNamespace: settings.function_namespace, readTimeoutMs: settings.read_timeout,
     behind: createSystemApi({ provider, table, registry, credentials, streams, defaultNamespace: settings.function_namespace, version, log }),
   });

@@ -11,12 +11,6 @@ const hopByHop = new Set([
 const onRequestOnly = new Set(['expect']);
 const rewritten = new Set(['x-call-id', 'x-start-time', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-uri']);
 
-/** What the gateway tells a function about a request beside the caller's own headers. */
-export interface CallHeaders {
-  readonly callId: string;
-  readonly startTimeNs: string;
-}
-
 /** The names a `Connection` header lists, lower-case; most requests list none. */
 function connectionNames(value: string | undefined): ReadonlySet<string> | undefined {
   if (value === undefined || value === 'keep-alive' || value === 'close' || value === 'Keep-Alive') return undefined;
@@ -42,15 +36,15 @@ export function endToEndHeaders(req: IncomingMessage): string[] {
   return kept;
 }
 
-/** A function's answer, end to end, as bytes from undici: flat strings, without what `drop` names (lower-case). */
-export function answerHeaders(raw: readonly (Buffer | string)[], drop: string): string[] {
+/** A function's answer, end to end, as bytes from undici: flat strings, without what is said anew (lower-case names). */
+export function answerHeaders(raw: readonly (Buffer | string)[], saidAnew: ReadonlySet<string> = new Set()): string[] {
   let listed: ReadonlySet<string> | undefined;
   const kept: string[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = text(raw[i]);
     const lower = name.toLowerCase();
     if (lower === 'connection') listed = connectionNames(text(raw[i + 1]).toLowerCase());
-    if (hopByHop.has(lower) || lower === drop) continue;
+    if (hopByHop.has(lower) || saidAnew.has(lower)) continue;
     kept.push(name, text(raw[i + 1]));
   }
   return listed ? withoutNames(kept, listed) : kept;

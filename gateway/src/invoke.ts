@@ -76,7 +76,7 @@ class CollectingSink implements AnswerSink {
 
   begin(status: number, raw: readonly (Buffer | string)[]): void {
     this.#status = status;
-    this.#headers = pairs(answerHeaders(raw, ''));
+    this.#headers = pairs(answerHeaders(raw));
   }
 
   write(chunk: Buffer): boolean {

@@ -12,6 +12,8 @@ export interface FunctionMetrics {
   accepted(): void;
   /** Answered requests so far. */
   readonly count: number;
+  /** Ends its series. What still runs may count on, unseen. */
+  remove(): void;
 }
 
 export class GatewayMetrics {
@@ -74,12 +76,14 @@ export class GatewayMetrics {
     const accepted = this.#accepted.labels(key);
     const byStatus = new Map<number, { count: { inc(): void }; time: { observe(seconds: number): void } }>();
     let finishedCount = 0;
+    let removed = false;
     const metrics: FunctionMetrics = {
       started() {
         started.inc();
         inFlight.inc();
       },
       finished(status, elapsed) {
+        if (removed) return;
         finishedCount++;
         inFlight.dec();
         let children = byStatus.get(status);
@@ -92,13 +96,22 @@ export class GatewayMetrics {
       },
       accepted() { accepted.inc(); },
       get count() { return finishedCount; },
+      remove: () => {
+        removed = true;
+        for (const status of byStatus.keys()) {
+          total.remove(key, String(status));
+          seconds.remove(key, String(status));
+        }
+        for (const metric of [this.#started, this.#inFlight, this.#accepted]) metric.remove(key);
+      },
     };
     this.#functions.set(key, metrics);
     return metrics;
   }
 
-  /** The series of a removed function stay for Prometheus to scrape a last time; only the cache goes. */
+  /** The series of a function that is removed go with it: names come and go, and none may stay for ever. */
   forget(key: string): void {
+    this.#functions.get(key)?.remove();
     this.#functions.delete(key);
   }
 }

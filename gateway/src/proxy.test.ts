@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { request } from 'undici';
 import { deferred, refusingUrl, sendRaw, startFixture, startReplica } from './testing/fixture.js';
 
@@ -94,7 +94,7 @@ test('bodies are streamed both ways: the answer begins before the request has en
   socket.destroy();
 });
 
-test('64 MiB pass through to a slow reader unharmed', async (t) => {
+test('64 MiB pass through both ways unharmed', async (t) => {
   const { url, deploy } = await startFixture(t);
   const size = 64 * 1_024 * 1_024;
   await deploy('echo', await startReplica(t, (req, res) => { req.pipe(res); }));
@@ -102,6 +102,96 @@ test('64 MiB pass through to a slow reader unharmed', async (t) => {
   let bytes = 0;
   for await (const chunk of answer.body) bytes += (chunk as Buffer).byteLength;
   assert.equal(bytes, size);
+});
+
+/** A replica that writes for as long as it is taken from, and how much that was. */
+async function startFlood(t: TestContext) {
+  const flood = { written: 0, full: deferred<void>(), gone: deferred<void>() };
+  const piece = Buffer.alloc(65_536, 'x');
+  const url = await startReplica(t, (_req, res) => {
+    const write = () => {
+      while (!res.destroyed) {
+        flood.written += piece.byteLength;
+        if (!res.write(piece)) break;
+      }
+      flood.full.resolve();
+    };
+    res.on('drain', write).on('close', () => { flood.gone.resolve(); });
+    write();
+  });
+  return { flood, url };
+}
+
+test('a caller that reads slowly slows the function', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  const { flood, url: replica } = await startFlood(t);
+  await deploy('flood', replica);
+  const abort = new AbortController();
+  const answer = await request(`${url}/function/flood`, { signal: abort.signal });
+  // Nothing reads: what flows is what the buffers on the way take, and then nothing more.
+  let before = -1;
+  while (before !== flood.written) {
+    before = flood.written;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  assert.ok(flood.written < 64 * 1_024 * 1_024, `${flood.written} bytes went to a caller that reads none`);
+  answer.body.on('error', () => undefined);
+  abort.abort();
+  await flood.gone.promise;
+});
+
+test('a caller that never reads is let go after write_timeout, and the function with it', async (t) => {
+  const { url, deploy } = await startFixture(t, { write_timeout: '300ms' });
+  const { flood, url: replica } = await startFlood(t);
+  await deploy('flood', replica);
+  const answer = await request(`${url}/function/flood`);
+  answer.body.on('error', () => undefined);
+  await flood.gone.promise;
+});
+
+test('an upload that breaks off while its request waits for a replica harms nobody', async (t) => {
+  const { url, deploy, provider } = await startFixture(t);
+  await deploy('later');
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.write('POST /function/later HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+  const metrics = async () => (await request(`${url}/metrics`)).body.text();
+  const inFlight = async (count: number) => { while (!(await metrics()).includes(`invocation_inflight{function_name="later.openfaas-fn"} ${count}`)) await new Promise(setImmediate); };
+  await inFlight(1);
+  socket.destroy();
+  await inFlight(0);
+  provider.setEndpoints({ name: 'later', namespace: 'openfaas-fn' }, [{ replica: 'later-0', url: await startReplica(t, (_req, res) => { res.end('here'); }) }]);
+  assert.equal(await (await request(`${url}/function/later`)).body.text(), 'here');
+});
+
+test('a caller that stops in the middle of its body gets a 504 at the deadline', async (t) => {
+  const { url, deploy } = await startFixture(t, { upstream_timeout: '300ms' });
+  await deploy('echo', await startReplica(t, (req, res) => { req.on('end', () => res.end()); req.resume(); }));
+  const text = await sendRaw(url, 'POST /function/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n', (sofar) => sofar.includes('upstream_timeout'));
+  assert.match(text, /^HTTP\/1.1 504 /);
+});
+
+test('a streamed body reaches the replica that does not refuse', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('echo', await refusingUrl(), await startReplica(t, (req, res) => { req.pipe(res); }));
+  for (let i = 0; i < 4; i++) {
+    const answer = await request(`${url}/function/echo`, { method: 'POST', body: Buffer.alloc(100_000, 'x') });
+    assert.equal((await answer.body.text()).length, 100_000);
+  }
+});
+
+test('a bad chunk after the answer has begun breaks the connection and puts nothing into the answer', async (t) => {
+  const { url, deploy } = await startFixture(t);
+  await deploy('echo', await startReplica(t, (req, res) => { req.pipe(res); }));
+  const { port } = new URL(url);
+  const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8');
+  socket.write('POST /function/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+  let text = '';
+  while (!text.includes('abc')) text += String((await once(socket, 'data'))[0]);
+  socket.on('data', (more) => { text += String(more); }).on('error', () => undefined);
+  socket.write('no chunk\r\n');
+  await once(socket, 'close');
+  assert.equal(text.match(/HTTP\/1.1/g)?.length, 1, text);
 });
 
 test('a function that answers early and reads no further does not cost the caller the answer', async (t) => {
@@ -201,7 +291,7 @@ test('the replica with the fewest requests in flight is taken', async (t) => {
 });
 
 for (const [what, bytes, status] of [
-  ['headers over 32 KiB', `GET /function/x HTTP/1.1\r\nHost: x\r\nX-Bomb: ${'x'.repeat(40_000)}\r\n\r\n`, 431],
+  ['headers over 40 KiB', `GET /function/x HTTP/1.1\r\nHost: x\r\nX-Bomb: ${'x'.repeat(50_000)}\r\n\r\n`, 431],
   ['bytes that are no HTTP', 'hello there\r\n\r\n', 400],
   ['two lengths', 'POST /function/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
   ['a length beside chunks', 'POST /function/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 400],

@@ -16,6 +16,8 @@ import { announcedLength, bodyStream, discardRest, readBody } from './request-bo
 
 export interface ProxyOptions {
   readonly upstreamTimeoutMs: number;
+  /** How long an answer waits for a caller that does not read; 0 is no limit. */
+  readonly writeTimeoutMs: number;
   readonly servedBy: string;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
@@ -23,6 +25,8 @@ export interface ProxyOptions {
 
 /** What fits one packet buffer is sent on as a whole: cheaper, and another replica can have it when one refuses. */
 const inOnePieceBytes = 16_384;
+
+const saidAnew: ReadonlySet<string> = new Set(['x-call-id', 'x-start-time', 'x-served-by']);
 
 export function proxy(req: IncomingMessage, res: ServerResponse, address: FunctionAddress, entry: FunctionEntry, options: ProxyOptions): void {
   const callId = callIdOf(req.headers['x-call-id']);
@@ -75,7 +79,7 @@ class ResponseSink implements AnswerSink {
   }
 
   begin(status: number, raw: readonly (Buffer | string)[]): void {
-    const headers = answerHeaders(raw, 'x-call-id');
+    const headers = answerHeaders(raw, saidAnew);
     headers.push('X-Call-Id', this.#callId, 'X-Start-Time', this.#startNs, 'X-Served-By', this.#options.servedBy);
     this.#status = status;
     this.#res.writeHead(status, headers);
@@ -90,7 +94,12 @@ class ResponseSink implements AnswerSink {
     if (this.#res.write(chunk)) return true;
     if (!this.#paused) {
       this.#paused = true;
+      const { writeTimeoutMs } = this.#options;
+      // Destroying the response is how a caller's leave is heard of, too.
+      const unread = writeTimeoutMs === 0 ? undefined : setTimeout(() => { this.#res.destroy(); }, writeTimeoutMs);
+      this.#res.once('close', () => { clearTimeout(unread); });
       this.#res.once('drain', () => {
+        clearTimeout(unread);
         this.#paused = false;
         this.exchange?.resume();
       });
@@ -100,7 +109,7 @@ class ResponseSink implements AnswerSink {
 
   end(): void {
     this.#res.end();
-    discardRest(this.#req, this.#res);
+    discardRest(this.#req);
     this.#count(this.#status);
   }
 
@@ -113,7 +122,7 @@ class ResponseSink implements AnswerSink {
     }, 'function call failed');
     this.#count(answer.status);
     sendError(this.#res, answer, { 'X-Call-Id': this.#callId, 'X-Start-Time': this.#startNs });
-    discardRest(this.#req, this.#res);
+    discardRest(this.#req);
   }
 
   /** After a whole answer this is only the end of the response; before, the caller has gone. */

@@ -2,7 +2,7 @@
  * Request bodies: read whole up to a limit (calls to be queued, and what is small anyway), or passed on as a stream.
  * Not here: what an upstream does with them.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { BodyTooLarge } from '@postern/queue';
 import { GatewayError } from './errors.js';
@@ -70,6 +70,8 @@ export function bodyStream(req: IncomingMessage): Readable {
   const onClose = () => { stream.destroy(new GatewayError('body_aborted', 'The caller ended the connection in the middle of its body.')); };
   req.on('data', onData).on('end', onEnd).on('close', onClose);
   req.pause();
+  // While the request waits for a replica nobody else listens yet; whoever reads later hears of it by the stream's state.
+  stream.on('error', () => undefined);
   return stream;
 }
 
@@ -80,8 +82,8 @@ const lingerBytes = 64 * 1_024 * 1_024;
  * After an early answer: takes and drops what the caller is still sending, for a bounded while, because closing at once
  * would reset the connection before the caller has read the answer (RFC 9112 section 9.6).
  */
-export function discardRest(req: IncomingMessage, res: ServerResponse): void {
-  if (req.complete) return;
+export function discardRest(req: IncomingMessage): void {
+  if (req.complete || req.destroyed) return;
   let bytes = 0;
   const timer = setTimeout(() => { req.destroy(); }, lingerMs);
   req.on('data', (chunk: Buffer) => {
@@ -90,6 +92,5 @@ export function discardRest(req: IncomingMessage, res: ServerResponse): void {
   });
   const over = () => { clearTimeout(timer); };
   req.once('end', over).once('close', over).once('error', over);
-  res.once('close', over);
   req.resume();
 }

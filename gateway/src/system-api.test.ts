@@ -36,6 +36,7 @@ test('functions are deployed, listed with their calls counted, updated and remov
   assert.equal(one['name'], 'hello');
   assert.equal((await request(functions, { method: 'DELETE', body: JSON.stringify({ functionName: 'hello' }) })).statusCode, 202);
   assert.equal((await request(`${url}/function/hello`)).statusCode, 404);
+  assert.doesNotMatch(await (await request(`${url}/metrics`)).body.text(), /function_name="hello/, 'its series go with it');
   assert.equal((await request(`${url}/system/function/hello`)).statusCode, 404);
 });
 

@@ -51,7 +51,7 @@ export async function startFixture(t: TestContext, env: Record<string, string> =
 
 /** A replica: an HTTP server on a free port, closed at the test's end. */
 export async function startReplica(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
+  const server = createServer({ maxHeaderSize: 1_024 * 1_024 }, listener);
   t.after(() => {
     server.closeAllConnections();
     server.close();
