@@ -187,10 +187,13 @@ export class Replica {
   }
 
   async #watchEnd(child: ChildProcess, record: { readonly lastError: string }): Promise<void> {
+    const { pid } = child;
     let how: string;
     try {
       const closed = once(child, 'close').catch(() => undefined);
       const [code, signalName]: unknown[] = await once(child, 'exit');
+      // What a handler started is in its watchdog's group; the guard, which ends the other groups, is not.
+      if (pid !== undefined) signal(-pid, 'SIGKILL');
       this.#forgetMemory();
       this.#apply({ kind: 'unready', reason: 'its process has ended', atMs: Date.now() });
       await Promise.race([closed, wait(lastWordsMs)]);
@@ -199,11 +202,9 @@ export class Replica {
       // The process did not come to be: no such folder, too many processes …
       how = couldNotStart(error);
     }
-    const { pid } = child;
     if (this.#killed) {
       await wait(guardMs);
       killAll(this.#killed);
-      if (pid !== undefined) signal(-pid, 'SIGKILL');
     }
     this.#killed = undefined;
     this.#child = undefined;
