@@ -24,7 +24,7 @@ export async function benchMemory(queue: Queues, reachMb: number): Promise<void>
     await postern.answered('gate', calls);
     clearInterval(sampler);
     // The collector and the allocator give back in their own time.
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    await new Promise((resolve) => setTimeout(resolve, 30_000));
     const after = memoryMb(postern.pid);
     const figure = (name: 'resident' | 'anonymous') => `${name} ${before[name].toFixed(0)} before, +${(filled[name] - before[name]).toFixed(0)} filled, `
       + `+${(peak[name] - before[name]).toFixed(0)} at most, +${(after[name] - before[name]).toFixed(0)} drained`;

@@ -34,7 +34,7 @@ export async function startWatchdog(name: string): Promise<Running> {
     env: { PATH: process.env['PATH'], lang: 'web', handler: join(root, 'bench/functions', name), port: String(port), metrics_port: '0', GATE: root },
   });
   const url = `http://127.0.0.1:${port}`;
-  await until(`${url}/_/ready`, (text) => text !== '');
+  await until(child, `${url}/_/ready`, (text) => text !== '');
   return { url, pid: child.pid ?? 0, stop: () => end(child, 'SIGKILL') };
 }
 
@@ -56,7 +56,7 @@ export async function startPostern(env: Readonly<Record<string, string>>): Promi
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, STACK_FILE: join(root, 'bench/stack.yml'), DATA_DIR: dataDir, PORT: String(port), GATE: join(dataDir, 'gate'), LOG_LEVEL: 'warn', upstream_timeout: '10m', ...env },
   });
-  await until(`${url}/system/functions`, (text) => [...text.matchAll(/"availableReplicas":1/g)].length === 2);
+  await until(child, `${url}/system/functions`, (text) => [...text.matchAll(/"availableReplicas":1/g)].length === 2);
   return {
     url, pid: child.pid ?? 0,
     openGate: () => { writeFileSync(join(dataDir, 'gate'), ''); },
@@ -64,7 +64,7 @@ export async function startPostern(env: Readonly<Record<string, string>>): Promi
       await end(child, 'SIGKILL');
       rmSync(dataDir, { recursive: true, force: true });
     },
-    answered: (name, count) => until(`${url}/metrics`, (text) => counted(text, name) >= count),
+    answered: (name, count) => until(child, `${url}/metrics`, (text) => counted(text, name) >= count),
     stop: async () => {
       await end(child, 'SIGTERM');
       rmSync(dataDir, { recursive: true, force: true });
@@ -76,10 +76,10 @@ function counted(metrics: string, name: string): number {
   return Number(new RegExp(`^gateway_function_invocation_total\\{function_name="${name}\\.openfaas-fn",code="200"\\} (\\d+)`, 'm').exec(metrics)?.[1] ?? 0);
 }
 
-/** Polls a URL until its text satisfies; gives up after 10 minutes. */
-async function until(url: string, satisfied: (text: string) => boolean): Promise<void> {
+/** Polls a program's URL until its text satisfies; gives up when the program has ended, or after 10 minutes. */
+async function until(child: ChildProcess, url: string, satisfied: (text: string) => boolean): Promise<void> {
   const deadline = Date.now() + 600_000;
-  while (Date.now() < deadline) {
+  while (child.exitCode === null && child.signalCode === null && Date.now() < deadline) {
     const text = await fetch(url).then((response) => response.text(), () => '');
     if (satisfied(text)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -94,7 +94,8 @@ export function memoryMb(pid: number): { readonly resident: number; readonly ano
   return { resident: mb('VmRSS'), anonymous: mb('RssAnon') };
 }
 
-async function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   // A TCP server's address is an AddressInfo once it listens.

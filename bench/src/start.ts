@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './processes.js';
 import { median } from './report.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -13,9 +14,11 @@ export async function benchStart(reachSeconds: number): Promise<void> {
   for (let round = 0; round < 3; round++) {
     const dataDir = mkdtempSync(join(tmpdir(), 'postern-start-'));
     const start = performance.now();
-    const child = spawn('npm', ['start'], { cwd: root, stdio: 'ignore', detached: true, env: { ...process.env, DATA_DIR: dataDir, PORT: '18080' } });
-    const url = 'http://127.0.0.1:18080/function/hello';
-    while (!await fetch(url).then((response) => response.ok, () => false)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const port = await freePort();
+    const child = spawn('npm', ['start'], { cwd: root, stdio: 'ignore', detached: true, env: { ...process.env, DATA_DIR: dataDir, PORT: String(port) } });
+    const url = `http://127.0.0.1:${port}/function/hello`;
+    while (child.exitCode === null && !await fetch(url).then((response) => response.ok, () => false)) await new Promise((resolve) => setTimeout(resolve, 10));
+    if (child.exitCode !== null) throw new Error(`npm start ended with ${child.exitCode}`);
     seconds.push((performance.now() - start) / 1_000);
     const exited = new Promise((resolve) => child.once('exit', resolve));
     // The group this benchmark has just made: npm and what it started.

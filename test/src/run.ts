@@ -50,9 +50,13 @@ async function runFiles(files: string[]): Promise<number> {
   const failures: string[] = [];
   const skips: string[] = [];
   const events = run({ files, concurrency: availableParallelism(), timeout: fileTimeoutMs });
-  events.on('test:pass', ({ name, details, skip }) => {
+  events.on('test:pass', ({ name, file, details, skip }) => {
     if (details.type === 'suite') return;
-    if (skip === undefined || skip === false) counts.passed++;
+    if (name === file) {
+      // What the runner says of a file that holds no test.
+      counts.failed++;
+      failures.push(`failed: ${relative(root, name)} holds no test`);
+    } else if (skip === undefined || skip === false) counts.passed++;
     else {
       counts.skipped++;
       skips.push(`skipped: ${name}: ${skip === true || skip === '' ? 'no reason given' : skip}`);

@@ -11,7 +11,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 for (const kind of queueKinds) {
   test(`${kind}: a call is answered 202 at once, and its result arrives at the callback URL`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const { postern, url } = await up(t, folder);
+    const { postern, url } = await up(folder);
     const receiver = await startCallbackReceiver();
     t.after(() => receiver.close());
     for (const [name, body, expected] of [['echo', 'one two three', 'one two three'], ['upper', 'one two', 'ONE TWO']] as const) {
@@ -33,7 +33,7 @@ for (const kind of queueKinds) {
 
   test(`${kind}: a sync call works while calls are queued, and /system tells what is deployed`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const { url } = await up(t, folder);
+    const { url } = await up(folder);
     await request(`${url}/async-function/recorder`, { method: 'POST', body: '2000' });
     const sync = await request(`${url}/function/upper`, { method: 'POST', body: 'abc' });
     assert.equal(await sync.body.text(), 'ABC');
@@ -44,7 +44,7 @@ for (const kind of queueKinds) {
   test(`${kind}: kill -9 of everything loses no accepted call; what ran is run again with a higher attempt`, async (t) => {
     const folder = await makeFolder(t, kind);
     const env = { ack_wait: '3s' };
-    const first = await up(t, folder, env);
+    const first = await up(folder, env);
     const ids = new Set<string>();
     for (let i = 0; i < 40; i++) {
       const { statusCode, headers } = await request(`${first.url}/async-function/recorder`, { method: 'POST', body: i < 5 ? '60000' : '5' });
@@ -58,7 +58,7 @@ for (const kind of queueKinds) {
     }, 'the short calls to end and five long ones to run');
     assert.equal(running.length, 40);
     await first.postern.kill9();
-    await up(t, folder, env);
+    await up(folder, env);
     const again = await eventually(async () => {
       const lines = (await readFile(folder.record, 'utf8')).trim().split('\n').filter((line) => line.endsWith(' 2 start'));
       return lines.length === 5 ? lines : undefined;

@@ -33,7 +33,7 @@ test('a function whose program is missing says so and leaves the others alone', 
   const folder = await makeFolder(t, 'embedded', {
     'stack.yml': 'version: "1.0"\nprovider: {name: openfaas}\nfunctions:\n  echo: {lang: web, handler: ./echo}\n  nope: {fprocess: "no-such-program-here"}\n',
   });
-  const { url } = await up(t, folder, { upstream_timeout: '2s' }, ['echo']);
+  const { url } = await up(folder, { upstream_timeout: '2s' }, ['echo']);
   const sync = await request(`${url}/function/nope`, { method: 'POST', body: 'x' });
   assert.ok(sync.statusCode === 500 || sync.statusCode === 504, String(sync.statusCode));
   assert.match(await sync.body.text(), /no-such-program-here/);
@@ -43,7 +43,7 @@ test('a function whose program is missing says so and leaves the others alone', 
 test('broker absent at start: sync calls work, async ones get 503 until it comes, then 202', async (t) => {
   const folder = await makeFolder(t, 'embedded');
   const port = await freePort();
-  const { url } = await up(t, folder, { NATS_URL: `nats://127.0.0.1:${port}` });
+  const { url } = await up(folder, { NATS_URL: `nats://127.0.0.1:${port}` });
   const refused = await post(url, 'echo', 'x');
   assert.equal(refused.status, 503);
   assert.match(String(refused.headers['retry-after']), /^\d+$/);
@@ -59,7 +59,7 @@ test('broker absent at start: sync calls work, async ones get 503 until it comes
 
 test('broker killed and restarted under load: every call that got 202 runs, every other got 503', async (t) => {
   const folder = await makeFolder(t, 'jetstream');
-  const { url } = await up(t, folder, { ack_wait: '3s' });
+  const { url } = await up(folder, { ack_wait: '3s' });
   const accepted = new Set<string>();
   const statuses = new Map<number, number>();
   let stop = false;
@@ -89,7 +89,7 @@ test('broker killed and restarted under load: every call that got 202 runs, ever
 for (const kind of queueKinds) {
   test(`${kind}: a function that crashes in mid-call costs that call alone an attempt, then makes it a dead letter with a last callback`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const { url } = await up(t, folder);
+    const { url } = await up(folder);
     const receiver = await startCallbackReceiver();
     t.after(() => receiver.close());
     const { id } = await post(url, 'crash', 'x', { 'x-callback-url': receiver.url });
@@ -107,7 +107,7 @@ for (const kind of queueKinds) {
 
   test(`${kind}: while the callback's receiver is down the function runs once, and the callback arrives when it is back`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const { url } = await up(t, folder);
+    const { url } = await up(folder);
     const port = await freePort();
     const { id } = await post(url, 'recorder', '1', { 'x-callback-url': `http://127.0.0.1:${port}/` });
     await eventually(async () => (await recorded(folder.record, ' end')).includes(id) || undefined, 'the call to run');
@@ -124,13 +124,13 @@ for (const kind of queueKinds) {
 
   test(`${kind}: SIGTERM lets a running call finish, and what was queued runs after the next start`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const first = await up(t, folder, { max_inflight: '1' });
+    const first = await up(folder, { max_inflight: '1' });
     const running = await post(first.url, 'recorder', '1500');
     await eventually(async () => (await recorded(folder.record, ' start')).includes(running.id) || undefined, 'the call to start');
     const waiting = await post(first.url, 'recorder', '1');
     assert.equal(await first.postern.stop(), 0);
     assert.deepEqual(await recorded(folder.record, ' end'), [running.id]);
-    await up(t, folder, { max_inflight: '1' });
+    await up(folder, { max_inflight: '1' });
     await eventually(async () => (await recorded(folder.record, ' end')).includes(waiting.id) || undefined, 'the queued call to run');
     assert.deepEqual((await recorded(folder.record, ' start')).sort(), [running.id, waiting.id].sort());
   });
@@ -141,7 +141,7 @@ test('a function that never answers gets the sync caller a 504, and the async ca
     'stack.yml': 'version: "1.0"\nprovider: {name: openfaas}\nfunctions:\n  mute: {lang: node, handler: ./mute, environment: {exec_timeout: 500ms}, annotations: {com.openfaas.retry.attempts: "2", com.openfaas.retry.max_wait: 100ms}}\n',
     'mute/handler.mjs': 'export default () => {};\n',
   });
-  const { url } = await up(t, folder, {}, ['mute']);
+  const { url } = await up(folder, {}, ['mute']);
   const sync = await request(`${url}/function/mute`);
   assert.equal(sync.statusCode, 504);
   await sync.body.dump();
@@ -156,7 +156,7 @@ test('a function that never answers gets the sync caller a 504, and the async ca
 
 test('kill -9 of Postern leaves no function process behind', async (t) => {
   const folder = await makeFolder(t, 'embedded');
-  const { postern } = await up(t, folder);
+  const { postern } = await up(folder);
   const children = await descendants(postern.pid);
   assert.ok(children.length >= 4, String(children.length));
   await postern.kill9();

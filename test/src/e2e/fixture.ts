@@ -42,6 +42,8 @@ export interface Folder {
   readonly record: string;
   /** The environment of programs that belong to this folder. */
   readonly env: Record<string, string>;
+  /** Ended before the folder goes. */
+  readonly programs: PosternProcess[];
 }
 
 /** A folder with the stack, removed at the test's end; for JetStream with a nats-server of its own. */
@@ -54,12 +56,15 @@ export async function makeFolder(t: TestContext, kind: QueueKind, more: Readonly
   const record = join(dir, 'record.txt');
   await writeFile(record, '');
   const nats = kind === 'jetstream' ? await startNatsServer({ storeDir: join(dir, 'nats') }) : undefined;
+  const programs: PosternProcess[] = [];
   t.after(async () => {
+    await Promise.all(programs.map((each) => each.kill9()));
     await nats?.stop();
-    await rm(dir, { recursive: true, force: true, maxRetries: 5 });
+    // The functions of a killed Postern end on their own, a moment later.
+    await rm(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
   return {
-    dir, record, nats,
+    dir, record, nats, programs,
     env: {
       DATA_DIR: join(dir, 'data'), STACK_FILE: join(dir, 'stack.yml'), RECORD: record, initial_retry_wait: '200ms', max_retry_wait: '1s',
       callback_min_wait: '100ms', callback_max_wait: '500ms', ...(nats ? { NATS_URL: nats.url } : {}),
@@ -68,16 +73,16 @@ export async function makeFolder(t: TestContext, kind: QueueKind, more: Readonly
 }
 
 /** `postern up` over the folder; killed at the test's end if it still runs. */
-export async function up(t: TestContext, folder: Folder, env: Readonly<Record<string, string>> = {}, ready: readonly string[] = ['echo', 'upper', 'recorder', 'crash']) {
+export async function up(folder: Folder, env: Readonly<Record<string, string>> = {}, ready: readonly string[] = ['echo', 'upper', 'recorder', 'crash']) {
   const started = await startUp({ env: { ...folder.env, ...env } }, ...ready);
-  t.after(() => started.postern.kill9());
+  folder.programs.push(started.postern);
   return started;
 }
 
 /** Any program over the folder; killed at the test's end if it still runs. */
-export function program(t: TestContext, folder: Folder, options: PosternOptions): PosternProcess {
+export function program(folder: Folder, options: PosternOptions): PosternProcess {
   const started = new PosternProcess({ ...options, env: { ...folder.env, ...options.env } });
-  t.after(() => started.kill9());
+  folder.programs.push(started);
   return started;
 }
 

@@ -14,11 +14,11 @@ async function loggedUrl(process: PosternProcess, message: string): Promise<stri
 
 test('a call goes gateway, broker, worker, gateway, provider\'s replica; a worker killed in mid-call leaves it to the other', async (t) => {
   const folder = await makeFolder(t, 'jetstream');
-  const provider = program(t, folder, { program: 'provider', env: { PORT: '0' } });
-  const gateway = program(t, folder, { program: 'gateway', env: { PORT: '0', functions_provider_url: await loggedUrl(provider, 'the provider listens') } });
+  const provider = program(folder, { program: 'provider', env: { PORT: '0' } });
+  const gateway = program(folder, { program: 'gateway', env: { PORT: '0', functions_provider_url: await loggedUrl(provider, 'the provider listens') } });
   const url = await loggedUrl(gateway, 'gateway listens');
   const workerEnv = { gateway_url: url, metrics_port: '0', ack_wait: '3s', callback_allow: '127.0.0.1' };
-  const workers = [program(t, folder, { program: 'queue-worker', env: workerEnv }), program(t, folder, { program: 'queue-worker', env: workerEnv })];
+  const workers = [program(folder, { program: 'queue-worker', env: workerEnv }), program(folder, { program: 'queue-worker', env: workerEnv })];
   for (const worker of workers) await loggedUrl(worker, 'queue-worker started');
   await eventually(async () => {
     const list = await (await request(`${url}/system/functions`)).body.json() as { availableReplicas?: number }[];
@@ -45,7 +45,7 @@ test('a call goes gateway, broker, worker, gateway, provider\'s replica; a worke
   await eventually(async () => (await lines()).includes(`${id} 1 start`) || undefined, 'the first attempt');
   // One of the two holds the call: with both gone and one back, it must have moved.
   await Promise.all(workers.map((worker) => worker.kill9()));
-  program(t, folder, { program: 'queue-worker', env: workerEnv });
+  program(folder, { program: 'queue-worker', env: workerEnv });
   await eventually(async () => (await lines()).includes(`${id} 2 end`) || undefined, 'the second attempt to end');
   assert.equal((await lines()).filter((line) => line.startsWith(id) && line.endsWith('start')).length, 2);
 });
