@@ -1,5 +1,5 @@
 /**
- * OpenFaaS's JSON for functions: FunctionDeployment in, FunctionStatus out (openfaas.md 1.4).
+ * OpenFaaS's JSON for functions: FunctionDeployment in and out, FunctionStatus out (openfaas.md 1.4).
  * The gateway and the provider's own server both speak it through here.
  * Not here: the rules a specification must keep (function-rules.ts).
  */
@@ -74,6 +74,11 @@ export function assertValid(spec: FunctionSpec): void {
   if (!fault) return;
   const field = jsonNames[fault.field] ?? fault.field;
   throw new InvalidFunction(`${fault.key === undefined ? field : `${field}.${fault.key}`}: ${fault.message}`);
+}
+
+/** The FunctionDeployment that {@link parseFunctionSpec} reads as this specification. */
+export function functionDeployment({ name, ...spec }: FunctionSpec): object {
+  return { service: name, ...spec };
 }
 
 export function functionStatus(state: FunctionState): FunctionStatus {

@@ -1,11 +1,11 @@
 /**
  * What the provider's server and the remote driver say to each other, in JSON: OpenFaaS's provider protocol, with a
  * key of ours in a function's status (`endpoints`) and the events of `GET /system/watch`.
- * Not here: reading a FunctionDeployment, writing a plain FunctionStatus (deployment.ts).
+ * Not here: a FunctionDeployment, a plain FunctionStatus (deployment.ts).
  */
 import { z } from 'zod';
 import { functionStatus } from './deployment.js';
-import type { FunctionEvent, FunctionSpec, FunctionState, LogLine, ProviderInfo } from './provider.js';
+import type { FunctionEvent, FunctionState, LogLine, ProviderInfo } from './provider.js';
 
 /** A blank line comes this often on `/system/watch`, so that a silent stream is known to be a broken one. */
 export const heartbeatMs = 5_000;
@@ -18,11 +18,6 @@ export function encodeEvent(event: FunctionEvent): unknown {
 /** OpenFaaS's FunctionStatus, with the replicas' addresses. */
 export function encodeState(state: FunctionState): object {
   return { ...functionStatus(state), endpoints: state.endpoints };
-}
-
-/** OpenFaaS's FunctionDeployment. */
-export function encodeSpec({ name, ...spec }: FunctionSpec): object {
-  return { service: name, ...spec };
 }
 
 /** OpenFaaS's provider info: the version is an object there. */

@@ -69,9 +69,3 @@ export function hasProcess({ kind }: ReplicaState): boolean {
 function failuresOf(state: Exclude<ReplicaState, { kind: 'stopping' | 'ended' }>, atMs: number): number {
   return state.kind === 'ready' && atMs - state.sinceMs >= steadyMs ? 0 : state.failures;
 }
-
-/** @returns 100 ms doubled with each failure up to 10 s, of which the last half is up to chance */
-export function backoffMs(failures: number, random: () => number): number {
-  const ceilingMs = Math.min(100 * 2 ** Math.min(Math.max(failures - 1, 0), 20), 10_000);
-  return Math.round(ceilingMs * (0.5 + random() / 2));
-}

@@ -7,16 +7,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { z } from 'zod';
+import { backoffMs } from '../backoff.js';
 import type { ReplicaLog } from './function-log.js';
 import type { Launch } from './launch.js';
 import { LineSplitter } from './lines.js';
 import type { MemoryWatch } from './memory-limit.js';
 import { type ProcessId, descendants, killAll, signal } from './process-tree.js';
-import { type ReplicaEvent, type ReplicaState, backoffMs, hasProcess, transition } from './replica-state.js';
+import { type ReplicaEvent, type ReplicaState, hasProcess, transition } from './replica-state.js';
 import type { StartSlots } from './start-slots.js';
 
 /** A starting replica holds its slot no longer than this: one that hangs must not keep the others waiting. */
 const slotMs = 5_000;
+/** Longest wait before a replica that keeps ending is started again. */
+const maxBackoffMs = 10_000;
 /** What a dead watchdog last said is read this long at most: its children may hold its output open. */
 const lastWordsMs = 500;
 /** The watchdog's guard gets this long to end what a killed watchdog left, before we do. */
@@ -112,7 +115,7 @@ export class Replica {
         this.#kill();
         break;
       case 'backoff':
-        this.#after(backoffMs(state.failures, Math.random), () => this.#apply({ kind: 'retry' }));
+        this.#after(backoffMs(state.failures, maxBackoffMs), () => this.#apply({ kind: 'retry' }));
         break;
       case 'stopping':
         if (this.#child?.pid !== undefined) signal(this.#child.pid, 'SIGTERM');

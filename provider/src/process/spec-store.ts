@@ -9,7 +9,7 @@ import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { parseFunctionSpec } from '../deployment.js';
+import { functionDeployment, parseFunctionSpec } from '../deployment.js';
 import { ProviderUnavailable } from '../errors.js';
 import { type FunctionRef, type FunctionSpec, functionKey } from '../provider.js';
 
@@ -65,7 +65,7 @@ export class SpecStore {
   }
 
   async #replace({ spec, update, createdAt }: StoredFunction): Promise<void> {
-    const content = { version: 1, createdAt, function: toDeployment(spec), ...(update ? { update: toDeployment(update) } : {}) };
+    const content = { version: 1, createdAt, function: functionDeployment(spec), ...(update ? { update: functionDeployment(update) } : {}) };
     const path = this.#pathOf(spec);
     const temporary = `${path}.new`;
     // Variables may hold what is nobody else's to read.
@@ -106,8 +106,4 @@ function parse(text: string): StoredFunction {
   // Files name their namespace; there is no default to fall back on.
   const spec = parseFunctionSpec(json, '');
   return { spec, createdAt, ...(update === undefined ? {} : { update: parseFunctionSpec(update, '') }) };
-}
-
-function toDeployment({ name, ...rest }: FunctionSpec): Record<string, unknown> {
-  return { service: name, ...rest };
 }

@@ -6,7 +6,8 @@ import type { Logger } from 'pino';
 import type { Credentials } from '@postern/settings';
 import { FunctionNotFound, ProviderUnavailable } from '../errors.js';
 import type { FunctionRef, LogLine, LogQuery, Provider } from '../provider.js';
-import { decodeInfo, decodeLogLine, decodeState, decodeStates, encodeSpec, heartbeatMs } from '../wire.js';
+import { functionDeployment } from '../deployment.js';
+import { decodeInfo, decodeLogLine, decodeState, decodeStates, heartbeatMs } from '../wire.js';
 import { readLines } from './ndjson.js';
 import { ProviderClient } from './provider-client.js';
 import { ReplicaTable } from './replica-table.js';
@@ -29,8 +30,8 @@ export function createRemoteProvider(options: RemoteProviderOptions): Provider {
   const client = new ProviderClient({ url, credentials, deadlineMs });
   const watch = sharedWatch(client, options);
   return {
-    deploy: (spec) => client.tell('POST', '/system/functions', encodeSpec(spec)),
-    update: (spec) => client.tell('PUT', '/system/functions', encodeSpec(spec)),
+    deploy: (spec) => client.tell('POST', '/system/functions', functionDeployment(spec)),
+    update: (spec) => client.tell('PUT', '/system/functions', functionDeployment(spec)),
     remove: ({ name, namespace }) => client.tell('DELETE', `/system/functions?${new URLSearchParams({ namespace })}`, { functionName: name, namespace }),
     scale: (ref, replicas) => client.tell('POST', functionPath('/system/scale-function', ref), {
       serviceName: ref.name, namespace: ref.namespace, replicas,

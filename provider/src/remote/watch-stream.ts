@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { backoffMs } from '../backoff.js';
 import type { FunctionEvent } from '../provider.js';
 import { decodeEvent } from '../wire.js';
 import { readLines } from './ndjson.js';
@@ -16,7 +17,6 @@ export interface WatchStreamOptions {
   readonly heartbeatMs: number;
 }
 
-const firstWaitMs = 100;
 const maxWaitMs = 5_000;
 
 /** Resolves once the signal is aborted, never before, and never rejects. */
@@ -41,16 +41,10 @@ export async function followWatch(
     } catch (err) {
       if (signal.aborted) return;
       failures += 1;
-      const waitMs = reconnectWaitMs(failures);
+      const waitMs = backoffMs(failures, maxWaitMs);
       // One warning a gap, however long it is.
       log[failures === 1 ? 'warn' : 'debug']({ err, failures, wait_ms: waitMs }, 'the watch of the provider broke; its last known replicas stay in force');
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     }
   }
-}
-
-/** Doubles from 100 ms to 5 s; the half of it is left to chance, so that many gateways do not come back as one. */
-export function reconnectWaitMs(failures: number, random = Math.random): number {
-  const ceilingMs = Math.min(firstWaitMs * 2 ** Math.min(failures - 1, 16), maxWaitMs);
-  return Math.round(ceilingMs / 2 + random() * ceilingMs / 2);
 }
