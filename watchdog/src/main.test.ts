@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { eventually, isAlive, launchWatchdog, startWatchdog, temporaryFile } from './testing/watchdog-process.js';
+import { eventually, isAlive, launchWatchdog, startWatchdog, temporaryFile, type ReadyWatchdog } from './testing/watchdog-process.js';
 
 /** A function of http mode that says its pid and that of a process it started, and ignores SIGTERM. */
 const stubborn = `
@@ -43,6 +43,33 @@ for (const [how, end] of [
     end(watchdog);
     await watchdog.ended;
     for (const pid of pids) await eventually(async () => !(await isAlive(pid)));
+  });
+}
+
+/** A handler that starts a process, says its pid, and ends as the path says. */
+const spawning = `
+import { spawn } from 'node:child_process';
+export default (q, s) => {
+  if (q.url === '/block') for (;;);
+  if (q.url === '/exit') process.exit();
+  s.end(String(spawn('sleep', ['300'], { stdio: 'ignore' }).pid));
+};`;
+
+for (const [how, end] of [
+  ['kill -9', (watchdog: ReadyWatchdog) => watchdog.kill('SIGKILL')],
+  ['the death of its parent', (watchdog: ReadyWatchdog) => watchdog.disconnect()],
+  ['SIGTERM', (watchdog: ReadyWatchdog) => watchdog.kill('SIGTERM')],
+  ['process.exit', (watchdog: ReadyWatchdog) => void fetch(`${watchdog.url}/exit`).catch(() => undefined)],
+  ['a blocked event loop', (watchdog: ReadyWatchdog) => void fetch(`${watchdog.url}/block`).catch(() => undefined)],
+] as const) {
+  test(`after ${how} nothing is left of what an inproc handler started, where the watchdog leads its group`, async (t) => {
+    const handler = await temporaryFile(t, 'handler.mjs', spawning);
+    const watchdog = await startWatchdog(t, { lang: 'node', handler, exec_timeout: '300ms' });
+    const pid = Number(await (await fetch(watchdog.url)).text());
+    assert.ok(await isAlive(pid));
+    end(watchdog);
+    await watchdog.ended;
+    await eventually(async () => !(await isAlive(pid)));
   });
 }
 

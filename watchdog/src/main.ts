@@ -2,6 +2,7 @@
  * The watchdog as a program: settings, wiring, signals. Configured by environment variables alone (settings.ts).
  * Not here: serving (server.ts) and running (http/, fork/, static/, inproc/).
  */
+import { exitNow } from './exit.js';
 import { OrphanGuard } from './guard.js';
 import { setLockFile } from './lock-file.js';
 import { Log } from './log.js';
@@ -17,11 +18,10 @@ async function main(): Promise<void> {
   const settings = readSettings(process.env);
   log.current = new Log(process.stdout, process.stderr, settings.logCallId);
   process.on('exit', log.current.flush);
-  const guard = new OrphanGuard();
   const parent = new ParentChannel(process);
-  parent.onLost(() => process.exit(1)); // the guard ends the function's processes
+  parent.onLost(() => exitNow(1)); // the guard ends the function's processes
 
-  const runner = await createRunner(settings, guard);
+  const runner = await createRunner(settings);
   const metrics = new Metrics(() => server.inFlight);
   const server = new FunctionServer(settings, runner, metrics, log.current);
   const url = await orPortError('port', settings.port, server.listen(settings.port, settings.host));
@@ -37,14 +37,14 @@ async function main(): Promise<void> {
       log.current.info(`ready at ${url} (${settings.mode} mode), metrics at ${metricsUrl}`);
       parent.tell({ type: 'ready', url, metricsUrl });
     } else if (!first) {
-      parent.tell({ type: 'unready', reason: readiness.reason });
+      parent.tell({ type: 'unready', ...readiness.final && { final: true }, reason: readiness.reason });
     }
   };
 
   const drain = async (signal: string): Promise<void> => {
     if (draining) {
       log.current.error(`${signal} again: ending now, ${server.inFlight} calls unfinished`);
-      process.exit(1);
+      exitNow(1);
     }
     draining = true;
     log.current.info(`${signal}: finishing ${server.inFlight} calls`);
@@ -65,13 +65,17 @@ async function main(): Promise<void> {
   await runner.start();
 }
 
-async function createRunner(settings: Settings, guard: OrphanGuard): Promise<Runner> {
+async function createRunner(settings: Settings): Promise<Runner> {
+  if (settings.mode === 'static') return (await import('./static/runner.js')).createStaticRunner(settings.staticPath);
+  const guard = new OrphanGuard();
   switch (settings.mode) {
     case 'http': return (await import('./http/runner.js')).createHttpRunner(settings, guard, log.current);
     case 'streaming':
     case 'serializing': return new (await import('./fork/runner.js')).ForkRunner(settings, guard, log.current);
-    case 'static': return (await import('./static/runner.js')).createStaticRunner(settings.staticPath);
-    case 'inproc': return (await import('./inproc/runner.js')).createInprocRunner(settings);
+    case 'inproc':
+      // What a handler starts is in the group of this process, if it leads one. If it does not, none has this number.
+      guard.add(process.pid);
+      return (await import('./inproc/runner.js')).createInprocRunner(settings);
   }
 }
 
@@ -83,7 +87,7 @@ async function orPortError(name: string, port: number, listening: Promise<string
 
 async function exit(code: number): Promise<never> {
   await log.current.flushed();
-  process.exit(code);
+  exitNow(code);
 }
 
 main().catch(async (error: unknown) => {

@@ -3,7 +3,8 @@
 /** A message to the parent. */
 export type ParentMessage =
   | { readonly type: 'ready'; readonly url: string; readonly metricsUrl: string }
-  | { readonly type: 'unready'; readonly reason: string };
+  /** `final`: it will not be ready again; it finishes the calls that run and ends. */
+  | { readonly type: 'unready'; readonly reason: string; readonly final?: true };
 
 /** A process with an IPC channel, or without. */
 type Channel = Pick<NodeJS.Process, 'send' | 'on' | 'connected'>;

@@ -5,8 +5,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What a runner tells of the function: whether it can answer now, and if not, why, in one line. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+/**
+ * What a runner tells of the function: whether it can answer now, and if not, why, in one line.
+ * `final`: it never will in this process, which ends as soon as the calls that run have.
+ */
+export type Readiness =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly reason: string; readonly final?: true };
 
 /** One call to the function, as the server hands it to a runner. */
 export interface Invocation {

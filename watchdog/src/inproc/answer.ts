@@ -36,6 +36,11 @@ export class BadRequest extends Error {
   }
 }
 
+/** Thrown where a handler calls `process.exit`, because its code must not run on; its call is answered by then (crash.ts). */
+export class HandlerExit extends Error {
+  override readonly name = 'HandlerExit';
+}
+
 /** Answers a call whose handler threw or rejected, and logs it. The error itself is for the log alone. */
 export function answerFailed({ id, response }: Call, error: unknown): void {
   if (error instanceof BadRequest) {
@@ -68,6 +73,6 @@ export function logFailure(what: string, callId: string, error: unknown): void {
 }
 
 function isStop(error: unknown): boolean {
-  if (error instanceof ExecTimeout || error instanceof ClientGone) return true;
+  if (error instanceof ExecTimeout || error instanceof ClientGone || error instanceof HandlerExit) return true;
   return error instanceof Error && (error.name === 'AbortError' || ('code' in error && error.code === 'ECONNRESET'));
 }

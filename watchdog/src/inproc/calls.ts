@@ -36,9 +36,14 @@ export class RunningCalls {
     return this.#context.run(call, work);
   }
 
+  /** The call that the code now executing works for; undefined when it works for none. */
+  get current(): Call | undefined {
+    return this.#context.getStore();
+  }
+
   /** The call an uncaught error belongs to, asked while it is being reported; undefined when it belongs to none. */
   ownerOf(error: unknown): Call | undefined {
-    return this.#thrown !== undefined && this.#thrown.error === error ? this.#thrown.call : this.#context.getStore();
+    return this.#thrown !== undefined && this.#thrown.error === error ? this.#thrown.call : this.current;
   }
 
   /** Resolves once no call is running. */
@@ -53,7 +58,7 @@ export class RunningCalls {
   own(call: Call, emitter: EventEmitter): void {
     const emit = emitter.emit.bind(emitter);
     emitter.emit = (name: string | symbol, ...args: unknown[]) => {
-      if (this.#context.getStore() === call) return emit(name, ...args);
+      if (this.current === call) return emit(name, ...args);
       try {
         return this.#context.run(call, () => emit(name, ...args));
       } catch (error) {

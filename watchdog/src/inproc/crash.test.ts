@@ -38,10 +38,41 @@ for (const [where, code] of crashes) {
     assert.equal(await neighbour.rest, 'begun finished');
     assert.equal(await watchdog.ended, 1);
     assert.match(watchdog.output.err, /uncaught error, the process will be replaced \[c-1\]: Error: lost\n {4}at .*handler\.mjs/);
-    assert.deepEqual(watchdog.told, ['ready', 'unready']);
+    assert.deepEqual(watchdog.told, ['ready', 'final']);
     assert.match(watchdog.output.out, /GET \/neighbour - 200 OK/);
   });
 }
+
+for (const [where, handler] of [
+  ['at once', '(req, res) => { EXIT; res.end("went on"); }'],
+  ['after its first await', 'async (req, res) => { await null; try { EXIT; } finally { res.end("went on"); } }'],
+  ['in a timer', '(req, res) => { setTimeout(() => { EXIT; res.end("went on"); }); }'],
+  ['in an Express app', 'express().use((req, res) => { EXIT; res.end("went on"); })'],
+] as const) {
+  test(`process.exit ${where} answers its own call 500, lets the neighbour finish, and ends the process with its code`, async (t) => {
+    const ending = `(${handler.replace('EXIT', 'setTimeout(() => globalThis.finish(), 200); process.exit(3)')})`;
+    const files = { 'handler.mjs': `import express from 'express'; ${crashing.replace('CRASH', `return ${ending}(req, res);`)}` };
+    const watchdog = await startWatchdog(t, files, { lang: 'node', exec_timeout: '20s' });
+    const neighbour = await openCall(`${watchdog.url}/neighbour`, 'n-1');
+    const ended = await sendAfterHead(watchdog.url, 'c-1');
+    assert.equal(ended.statusCode, 500);
+    ended.resume();
+    assert.equal(await neighbour.rest, 'begun finished');
+    assert.equal(await watchdog.ended, 3);
+    assert.match(watchdog.output.err, /the process will be replaced \[c-1\]: HandlerExit: the handler called process\.exit\(3\)\n {4}at .*handler\.mjs/s);
+    assert.deepEqual(watchdog.told, ['ready', 'final']);
+  });
+}
+
+test('a second signal ends a process whose handler is in the way of process.exit', async (t) => {
+  const watchdog = await startWatchdog(t, { 'handler.mjs': 'export default (req, res) => void res.write("begun ")' }, { lang: 'node' });
+  const call = await openCall(watchdog.url, 'c-1');
+  watchdog.process.kill('SIGTERM');
+  await once(watchdog.process, 'message');
+  watchdog.process.kill('SIGTERM');
+  await assert.rejects(call.rest);
+  assert.equal(await watchdog.ended, 1);
+});
 
 test('once a call has crashed the process takes no new one', async (t) => {
   const files = { 'handler.mjs': crashing.replace('CRASH', 'setTimeout(() => { throw new Error("lost"); });') };

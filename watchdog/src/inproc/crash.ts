@@ -1,29 +1,41 @@
 /**
- * Errors nobody caught. The call they belong to gets its 500 at once; then the process, whose state can no longer be
- * trusted, takes nothing new, lets the other calls finish, and ends so that its supervisor starts a fresh one.
+ * Errors nobody caught, and `process.exit` in a handler. The call they belong to gets its 500 at once; then the process, whose
+ * state can no longer be trusted, takes nothing new, lets the other calls finish, and ends so that its supervisor starts a fresh one.
  */
 import { answerError } from '../own-answer.js';
-import { ignoreFrom, logFailure } from './answer.js';
-import type { RunningCalls } from './calls.js';
+import { HandlerExit, ignoreFrom, logFailure } from './answer.js';
+import type { Call, RunningCalls } from './calls.js';
 
 export interface CrashWatch {
-  /** Forgets about uncaught errors: they end the process at once, as without this. */
+  /** Forgets about uncaught errors and `process.exit`: they end the process at once, as without this. */
   stop(): void;
 }
 
 export interface CrashOptions {
-  /** How long the other calls may take, in milliseconds; 0: as long as they need. */
+  /** How long the other calls may take, in milliseconds. */
   readonly limitMs: number;
-  /** Told once, before the wait for the other calls. */
-  readonly onFirst: () => void;
-  /** Called once those have finished or `limitMs` have passed. */
-  readonly end: () => void;
+  /** Told once, before the wait for the other calls. @param reason - in one line */
+  readonly onFirst: (reason: string) => void;
+  /** Called once those have finished or `limitMs` have passed, with the code to exit with. */
+  readonly end: (code: number) => void;
 }
 
 /** @param calls knows which call the executing code belongs to */
 export function watchForCrashes(calls: RunningCalls, { limitMs, onFirst, end }: CrashOptions): CrashWatch {
   let crashed = false;
+  const crash = (call: Call | undefined, reason: string, code: number): void => {
+    if (call !== undefined) {
+      answerError(call.response, 500, 'function_failed', `${reason}; its log says more`);
+      ignoreFrom(call.response);
+    }
+    if (crashed) return;
+    crashed = true;
+    onFirst(reason);
+    const limit = new Promise((resolve) => setTimeout(resolve, limitMs));
+    void Promise.race([calls.idle(), limit]).then(() => end(code));
+  };
   const onUncaught = (error: unknown) => {
+    if (error instanceof HandlerExit) return;
     const call = calls.ownerOf(error);
     if (call !== undefined && isLateAnswer(error) && call.response.headersSent) {
       // Only this call's own second answer failed; nothing else is in doubt.
@@ -31,21 +43,22 @@ export function watchForCrashes(calls: RunningCalls, { limitMs, onFirst, end }: 
       return;
     }
     logFailure('uncaught error, the process will be replaced', call?.id ?? '', error);
-    if (call !== undefined) {
-      answerError(call.response, 500, 'function_failed', 'the function failed with an error it did not catch; its log says which');
-      ignoreFrom(call.response);
-    }
-    if (crashed) return;
-    crashed = true;
-    onFirst();
-    const waits = [calls.idle()];
-    if (limitMs > 0) waits.push(new Promise((resolve) => setTimeout(resolve, limitMs)));
-    void Promise.race(waits).then(end);
+    crash(call, 'the function failed with an error it did not catch', 1);
   };
+  const onExit = (code: number | string | null = process.exitCode ?? 0): never => {
+    const call = calls.current;
+    const exit = new HandlerExit(`the handler called process.exit(${code ?? ''})`);
+    if (!crashed) logFailure('the process will be replaced', call?.id ?? '', exit);
+    crash(call, 'the function ended its process', Number.isInteger(Number(code)) ? Number(code) : 1);
+    throw exit;
+  };
+  const exitBefore = process.exit;
+  process.exit = onExit;
   process.on('uncaughtException', onUncaught);
   process.on('unhandledRejection', onUncaught);
   return {
     stop() {
+      process.exit = exitBefore;
       process.off('uncaughtException', onUncaught);
       process.off('unhandledRejection', onUncaught);
     },

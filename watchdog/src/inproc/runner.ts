@@ -4,8 +4,10 @@
  * (node-handler.ts, web/, event/), uncaught errors (crash.ts), a blocked event loop (monitor.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { exitNow } from '../exit.js';
 import { answerStopped, answerUnavailable } from '../own-answer.js';
-import { ExecTimeout, type Invocation, type Readiness, type Runner, type StopReason } from '../runner.js';
+import { ReadinessState } from '../readiness.js';
+import { ExecTimeout, type Invocation, type Runner, type StopReason } from '../runner.js';
 import type { InprocLang, Settings } from '../settings.js';
 import { WrongExport, answerFailed, ignoreFrom, logFailure, type Prepared } from './answer.js';
 import { RunningCalls, type Call } from './calls.js';
@@ -17,6 +19,8 @@ export type InprocSettings = Pick<Settings, 'lang' | 'handler' | 'execTimeoutMs'
 
 /** Past the deadline: the loop may be in the middle of something short, an answer on its way out. */
 const graceMs = 1_000;
+/** How long a process that has crashed waits for its other calls when exec_timeout sets no limit. */
+const longestWaitMs = 60_000;
 
 /** @throws nothing; what is wrong with the handler or the settings, `start` says. */
 export function createInprocRunner(settings: InprocSettings): Runner {
@@ -26,9 +30,8 @@ export function createInprocRunner(settings: InprocSettings): Runner {
 class InprocRunner implements Runner {
   readonly #settings: InprocSettings;
   readonly #calls = new RunningCalls();
-  readonly #listeners: ((readiness: Readiness) => void)[] = [];
+  readonly #readiness = new ReadinessState();
   readonly #undo: (() => unknown)[] = [];
-  #readiness: Readiness = { ready: false, reason: 'the handler is loading' };
   #prepared: Prepared | undefined;
   #monitor: Monitor | undefined;
 
@@ -51,13 +54,15 @@ class InprocRunner implements Runner {
     const watch = this.#watchForCrashes();
     this.#undo.push(() => watch.stop());
     this.#monitor?.arm();
-    this.#tell({ ready: true });
+    this.#readiness.become({ ready: true });
   }
+
+  readonly onReadiness = this.#readiness.onChange;
 
   async handle(request: IncomingMessage, response: ServerResponse, invocation: Invocation): Promise<void> {
     const { callId } = invocation;
     const prepared = this.#prepared;
-    if (prepared === undefined || !this.#readiness.ready) {
+    if (prepared === undefined) {
       answerUnavailable(response, 'function_unavailable', 'the function is not ready');
       return;
     }
@@ -79,13 +84,8 @@ class InprocRunner implements Runner {
     this.#monitor?.leave(slot);
   }
 
-  onReadiness(listener: (readiness: Readiness) => void): void {
-    this.#listeners.push(listener);
-    listener(this.#readiness);
-  }
-
   async stop(): Promise<void> {
-    this.#tell({ ready: false, reason: 'the watchdog is stopping' });
+    this.#readiness.become({ ready: false, reason: 'the watchdog is stopping' });
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) await undo();
   }
 
@@ -97,16 +97,11 @@ class InprocRunner implements Runner {
 
   #watchForCrashes(): CrashWatch {
     return watchForCrashes(this.#calls, {
-      limitMs: withGrace(this.#settings.execTimeoutMs),
-      onFirst: () => this.#tell({ ready: false, reason: 'the function failed with an error it did not catch' }),
+      limitMs: withGrace(this.#settings.execTimeoutMs) || longestWaitMs,
+      onFirst: (reason) => this.#readiness.become({ ready: false, reason, final: true }),
       // A turn later, so that the last call's line is in the log.
-      end: () => setImmediate(() => process.exit(1)),
+      end: (code) => setImmediate(() => exitNow(code)),
     });
-  }
-
-  #tell(readiness: Readiness): void {
-    this.#readiness = readiness;
-    for (const listener of this.#listeners) listener(readiness);
   }
 }
 

@@ -37,10 +37,10 @@ export interface ReadyWatchdog extends WatchdogProcess {
   readonly metricsUrl: string;
 }
 
-/** Starts the program with these settings and nothing else in its environment. It is ended with the test. */
+/** Starts the program, as a group of its own, with these settings and nothing else in its environment. It is ended with the test. */
 export function launchWatchdog(t: Scope, settings: Readonly<Record<string, string>>): WatchdogProcess {
   const env = { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, port: '0', metrics_port: '0', ...settings };
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => { output += text; });
   const messages: ParentMessage[] = [];

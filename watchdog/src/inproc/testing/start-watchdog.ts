@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { ParentMessage } from '../../parent-channel.js';
 import { handlerFolder, type Files } from './serve-handler.js';
 
 export const program = fileURLToPath(new URL('../../main.js', import.meta.url));
@@ -15,7 +16,7 @@ export interface Watchdog {
   readonly url: string;
   /** What it has written so far. */
   readonly output: { out: string; err: string };
-  /** What it has told its parent so far: `ready`, `unready`. */
+  /** What it has told its parent so far: `ready`, `unready`, or `final` for the unready that is the last. */
   readonly told: string[];
   /** Its exit code or the signal that ended it, once its output is read to the end. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
@@ -37,7 +38,7 @@ export async function spawnWatchdog(t: TestContext, files: Files, env: Environme
   child.stdout?.setEncoding('utf8').on('data', (text: string) => { output.out += text; });
   child.stderr?.setEncoding('utf8').on('data', (text: string) => { output.err += text; });
   const told: string[] = [];
-  child.on('message', (message: { type: string }) => told.push(message.type));
+  child.on('message', (message: ParentMessage) => told.push(message.type === 'unready' && message.final === true ? 'final' : message.type));
   const ended = once(child, 'close').then(([code, signal]: (number | NodeJS.Signals | null)[]) => signal ?? code ?? null);
   return { process: child, output, told, ended };
 }
