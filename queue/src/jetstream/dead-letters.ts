@@ -1,7 +1,7 @@
 /**
  * A dead letter: the message as it was, and before its headers the cause.
  *
- *     Nats-Msg-Id: dead-<stream>-<seq>
+ *     Nats-Msg-Id: dead-<stream>-<seq>-<stored, ns>
  *     Postern-Dead-Call-Id: <uuid>
  *     Postern-Dead-Code: status
  *     Postern-Dead-Message: The function answered 400.

@@ -8,7 +8,7 @@
  * an outage longer than the lease would end every long run, only to run it again.
  */
 import type { NatsConnection } from 'nats';
-import type { DeliveryInfo } from './message.js';
+import { type DeliveryInfo, identityOf } from './message.js';
 
 type State =
   | 'running'
@@ -18,6 +18,7 @@ type State =
   | 'returning';
 
 export class Held {
+  readonly identity: string;
   readonly stream: string;
   readonly sequence: string;
   readonly attempt: number;
@@ -26,10 +27,11 @@ export class Held {
   state: State = 'running';
   readonly #abort = new AbortController();
 
-  constructor({ stream, sequence, attempt }: DeliveryInfo, reply: string) {
-    this.stream = stream;
-    this.sequence = sequence;
-    this.attempt = attempt;
+  constructor(info: DeliveryInfo, reply: string) {
+    this.identity = identityOf(info);
+    this.stream = info.stream;
+    this.sequence = info.sequence;
+    this.attempt = info.attempt;
     this.reply = reply;
   }
 
@@ -63,20 +65,18 @@ export class Leases {
 
   /** @returns `undefined` when the call is already in hand here */
   take(info: DeliveryInfo, reply: string): Held | undefined {
-    const key = keyOf(info);
-    const known = this.#held.get(key);
+    const known = this.#held.get(identityOf(info));
     if (known && known.state !== 'returning') {
       known.reply = reply;
       return undefined;
     }
     const held = new Held(info, reply);
-    this.#held.set(key, held);
+    this.#held.set(held.identity, held);
     return held;
   }
 
   release(held: Held): void {
-    const key = keyOf(held);
-    if (this.#held.get(key) === held) this.#held.delete(key);
+    if (this.#held.get(held.identity) === held) this.#held.delete(held.identity);
   }
 
   close(): void {
@@ -90,8 +90,4 @@ export class Leases {
       if (state !== 'returning') connection.publish(reply, '+WPI');
     }
   }
-}
-
-function keyOf({ stream, sequence }: { readonly stream: string; readonly sequence: string }): string {
-  return `${stream} ${sequence}`;
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseDelivery } from './message.js';
 
-const delivery = { stream: 'POSTERN_CALLS', consumer: 'default=openfaas-fn=echo', attempt: 3, sequence: '18446744073709551615' };
+const delivery = { stream: 'POSTERN_CALLS', consumer: 'default=openfaas-fn=echo', attempt: 3, sequence: '18446744073709551615', storedNs: '1700000000000000000' };
 
 for (const [reply, form] of [
   ['$JS.ACK.POSTERN_CALLS.default=openfaas-fn=echo.3.18446744073709551615.7.1700000000000000000.0', 'nine tokens'],

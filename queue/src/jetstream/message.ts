@@ -35,6 +35,13 @@ export interface DeliveryInfo {
   readonly attempt: number;
   /** The message's position in its stream, as text: it may exceed 2^53. */
   readonly sequence: string;
+  /** When the message was stored, in nanoseconds since the epoch, as text. */
+  readonly storedNs: string;
+}
+
+/** The same for every delivery of a message, and for no other's: sequences begin again in a stream that is made anew. */
+export function identityOf({ stream, sequence, storedNs }: Pick<DeliveryInfo, 'stream' | 'sequence' | 'storedNs'>): string {
+  return `${stream}-${sequence}-${storedNs}`;
 }
 
 /**
@@ -47,7 +54,7 @@ export function parseDelivery(reply: string): DeliveryInfo | undefined {
   const tokens = reply.split('.');
   if (tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined;
   const at = tokens.length === 9 ? 2 : tokens.length >= 11 ? 4 : -1;
-  const [stream, consumer, delivered, sequence] = at < 0 ? [] : tokens.slice(at, at + 4);
-  if (!stream || !consumer || !/^\d+$/.test(delivered ?? '') || !/^\d+$/.test(sequence ?? '')) return undefined;
-  return { stream, consumer, attempt: Number(delivered), sequence: sequence ?? '' };
+  const [stream, consumer, delivered, sequence, , storedNs] = at < 0 ? [] : tokens.slice(at, at + 6);
+  if (!stream || !consumer || !/^\d+$/.test(delivered ?? '') || !/^\d+$/.test(sequence ?? '') || !/^\d+$/.test(storedNs ?? '')) return undefined;
+  return { stream, consumer, attempt: Number(delivered), sequence: sequence ?? '', storedNs: storedNs ?? '' };
 }

@@ -74,7 +74,7 @@ export class Settler {
   async #storeCallback(held: Held, { lane }: Source, callback: Callback | undefined): Promise<Cause | undefined> {
     if (!callback) return undefined;
     try {
-      const headers = encodeCallbackHeaders(callback, `callback-${held.sequence}`);
+      const headers = encodeCallbackHeaders(callback, `callback-${held.identity}`);
       await this.#publisher.store(callbackSubject(lane), headers, callback.body);
       return undefined;
     } catch (err) {
@@ -84,7 +84,7 @@ export class Settler {
   }
 
   async #bury(held: Held, { callId, lane, written, body }: Source, cause: Cause): Promise<void> {
-    const headers = encodeDeadLetterHeaders({ messageId: `dead-${held.stream}-${held.sequence}`, callId, cause, written });
+    const headers = encodeDeadLetterHeaders({ messageId: `dead-${held.identity}`, callId, cause, written });
     await this.#publisher.store(deadSubject(lane), headers, body);
   }
 

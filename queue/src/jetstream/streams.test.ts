@@ -104,6 +104,24 @@ describe('a JetStream queue on a broker that has been used before', { concurrenc
     assert.deepEqual([letter?.callId, letter?.cause.code, letter?.cause.attempts], [id, 'callback_too_large', 1]);
   });
 
+  test('sequences that begin again with a stream made anew cost no callback and no dead letter', async (t) => {
+    const server = await startServer(t);
+    for (let round = 1; round <= 2; round++) {
+      const queue = await open(t, { url: server.url });
+      await queue.consume(echo, { maxInFlight: 1 }, async ({ item }) => ({
+        kind: 'dead',
+        cause: { code: 'status', message: 'The function answered 400.', attempts: 1 },
+        callback: { callId: item.id, url: 'http://127.0.0.1/hook', headers: [], body: item.body },
+      }));
+      await publishInOrder(queue, 1);
+      await eventuallyDepth(queue, echo, 0);
+      const { callbacks, dead } = await queue.stats();
+      assert.deepEqual([callbacks, dead], [round, round]);
+      await queue.close();
+      await administer(server, (jsm) => jsm.streams.delete('POSTERN_CALLS'));
+    }
+  });
+
   test('a message any NATS client has put into a lane, without a header, is delivered', async (t) => {
     const server = await startServer(t);
     const queue = await open(t, { url: server.url });
