@@ -1,5 +1,6 @@
 /** Finds out when a child process answers: its port accepts, and its ready_path (if it has one) says 2xx. */
-import { get } from 'node:http';
+import { get as httpGet } from 'node:http';
+import { get as httpsGet } from 'node:https';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -10,20 +11,26 @@ const patientEveryMs = 200;
 const probeTimeoutMs = 1_000;
 
 /**
- * Resolves with true once the child answers, with false when `signal` is aborted before (the child has died).
+ * Resolves with true once the child answers, with false when `signal` is aborted before (the child has died, or took too long).
  * @param readyPath - '' when accepting a connection is enough
  */
 export async function untilAnswering(upstream: URL, readyPath: string, signal: AbortSignal): Promise<boolean> {
   const startedMs = performance.now();
   while (!signal.aborted) {
-    if (await accepts(upstream) && (readyPath === '' || await saysReady(new URL(readyPath, upstream)))) return !signal.aborted;
+    if (await accepts(upstream) && (readyPath === '' || await saysReady(new URL(upstream.origin + basePathOf(upstream) + readyPath)))) return !signal.aborted;
     const waitMs = performance.now() - startedMs < eagerForMs ? everyMs : patientEveryMs;
     await delay(waitMs, undefined, { signal }).catch(() => undefined);
   }
   return false;
 }
 
-function accepts(upstream: URL): Promise<boolean> {
+/** Before each path of the function's; '' or a path without a slash at its end. */
+export function basePathOf(upstream: URL): string {
+  return upstream.pathname.replace(/\/+$/, '');
+}
+
+/** Whether somebody listens there. */
+export function accepts(upstream: URL): Promise<boolean> {
   return new Promise((resolve) => {
     const port = portOf(upstream);
     const socket = connect({ host: hostOf(upstream), port });
@@ -40,6 +47,7 @@ function accepts(upstream: URL): Promise<boolean> {
 
 function saysReady(url: URL): Promise<boolean> {
   return new Promise((resolve) => {
+    const get = url.protocol === 'https:' ? httpsGet : httpGet;
     const request = get(url, { agent: false, timeout: probeTimeoutMs }, (response) => {
       response.resume();
       const status = response.statusCode ?? 0;
@@ -62,7 +70,7 @@ export function freePort(): Promise<number> {
   });
 }
 
-function portOf(url: URL): number {
+export function portOf(url: URL): number {
   if (url.port !== '') return Number(url.port);
   return url.protocol === 'https:' ? 443 : 80;
 }

@@ -9,6 +9,7 @@ import type { Invocation, Runner } from '../runner.js';
 import type { Settings } from '../settings.js';
 import { Child } from './child.js';
 import { passOn } from './exchange.js';
+import { basePathOf } from './probe.js';
 
 /** Shorter than the servers of functions keep an idle connection, so that no call meets a closing one. */
 const idleConnectionMs = 500;
@@ -26,11 +27,13 @@ export function createHttpRunner(settings: Settings, guard: OrphanGuard, log: Lo
     await before?.pool.destroy();
   };
   const child = new Child(settings, guard, log, {
-    up: (url) => void loading.then(({ Pool }) => {
+    async up(url, died) {
+      const { Pool } = await loading;
+      if (died.aborted) return;
       const pool = new Pool(url.origin, { keepAliveTimeout: idleConnectionMs, maxHeaderSize: 1 << 20, connect: { timeout: 2_000 } });
-      upstream = { pool, basePath: url.pathname.replace(/\/+$/, '') };
+      upstream = { pool, basePath: basePathOf(url) };
       readiness.become({ ready: true });
-    }),
+    },
     down: (next) => {
       readiness.become(next);
       void disconnect();
