@@ -14,3 +14,10 @@ test('no header passes for the request\'s method, path or query', () => {
   const environment = cgiEnvironment({ method: 'GET', url: '/', rawHeaders: ['Method', 'PUT', 'Path', '/admin', 'Query', 'q'] });
   assert.deepEqual(environment, { Http_Method: 'GET', Http_Path: '/' });
 });
+
+test('no header names the proxy that the function\'s own requests go through', () => {
+  const rawHeaders = ['Proxy', 'http://evil', 'PROXY', 'http://evil', 'X-Proxy', 'http://evil', 'no_proxy', '*', 'Proxy-Authorization', 'kept', 'Xproxy', 'kept'];
+  assert.deepEqual(cgiEnvironment({ method: 'GET', url: '/', rawHeaders }), {
+    Http_Method: 'GET', Http_Path: '/', Http_Proxy_Authorization: 'kept', Http_Xproxy: 'kept',
+  });
+});

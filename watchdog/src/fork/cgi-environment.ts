@@ -2,13 +2,21 @@
 import type { IncomingMessage } from 'node:http';
 
 /**
+ * Libraries take these variables, in any case, for the proxy they are to use: a caller must not name one.
+ * @see https://httpoxy.org
+ */
+const proxyHeader = /(^|[-_])proxy$/i;
+
+/**
  * `Http_X_Call_Id` for the header X-Call-Id, every value of a repeated one joined by `, `;
- * and Http_Method, Http_Path, Http_Query, Http_Transfer_Encoding, which no header can set.
+ * and Http_Method, Http_Path, Http_Query, which no header can set. Headers that end in Proxy are left out.
  */
 export function cgiEnvironment(request: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders'>): Record<string, string> {
   const environment: Record<string, string> = {};
   for (let at = 0; at < request.rawHeaders.length; at += 2) {
-    const name = `Http_${canonical(request.rawHeaders[at] ?? '')}`;
+    const header = request.rawHeaders[at] ?? '';
+    if (proxyHeader.test(header)) continue;
+    const name = `Http_${canonical(header)}`;
     const value = request.rawHeaders[at + 1] ?? '';
     const before = environment[name];
     environment[name] = before === undefined ? value : `${before}, ${value}`;
