@@ -1,6 +1,6 @@
 /** static mode: the files of one folder. `index.html` stands for its folder; nothing outside the folder is served, links included. */
-import { createReadStream } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, realpath, stat, type FileHandle } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -34,27 +34,42 @@ export function createStaticRunner(folder: string): Runner {
         return;
       }
       const file = await find(root, request.url ?? '/');
-      if (file === undefined) answerError(response, 404, 'not_found', 'there is no such file');
-      else if (isUnchanged(request, file)) response.writeHead(304, lastModified(file)).end();
-      else await send(file, request, response, invocation);
+      if (file === undefined) {
+        answerError(response, 404, 'not_found', 'there is no such file');
+        return;
+      }
+      try {
+        if (isUnchanged(request, file)) response.writeHead(304, lastModified(file)).end();
+        else await send(file, request, response, invocation);
+      } finally {
+        await file.handle.close();
+      }
     },
   };
 }
 
+/** One opening for size and content: what the name stands for may be exchanged in between. */
 interface File {
+  readonly handle: FileHandle;
   readonly path: string;
   readonly size: number;
   readonly modifiedMs: number;
 }
+
+/** Not through a link that has just been put there, and without waiting for a pipe's writer. */
+const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 async function find(root: string, url: string): Promise<File | undefined> {
   try {
     const asked = join(root, decodeURIComponent(url.split('?')[0] ?? '/'));
     const folder = (await stat(asked)).isDirectory();
     const path = await realpath(folder ? join(asked, 'index.html') : asked);
-    const { size, mtimeMs } = await stat(path);
-    const inside = path.startsWith(root.endsWith(sep) ? root : root + sep);
-    return inside && (await stat(path)).isFile() ? { path, size, modifiedMs: mtimeMs } : undefined;
+    if (!path.startsWith(root.endsWith(sep) ? root : root + sep)) return undefined;
+    const handle = await open(path, openFlags);
+    const status = await handle.stat();
+    if (status.isFile()) return { handle, path, size: status.size, modifiedMs: status.mtimeMs };
+    await handle.close();
+    return undefined;
   } catch {
     return undefined; // not there, not readable, or no path at all
   }
@@ -74,7 +89,21 @@ async function send(file: File, request: IncomingMessage, response: ServerRespon
     'Content-Type': contentTypes[extname(file.path).toLowerCase()] ?? 'application/octet-stream',
     'Content-Length': file.size, ...lastModified(file),
   });
-  if (request.method === 'HEAD') response.end();
+  if (request.method === 'HEAD' || file.size === 0) {
+    response.end();
+    return;
+  }
+  const content = file.handle.createReadStream({ start: 0, end: file.size - 1, autoClose: false });
   // A file that breaks off destroys the response; so does the deadline.
-  else await pipeline(createReadStream(file.path), response, { signal }).catch(() => response.destroy());
+  await pipeline(content, (source: AsyncIterable<Buffer>) => allOf(source, file.size), response, { signal }).catch(() => response.destroy());
+}
+
+/** Passes on what comes. @throws {Error} it is less than was said: the file has become shorter */
+async function* allOf(source: AsyncIterable<Buffer>, bytes: number): AsyncGenerator<Buffer> {
+  let left = bytes;
+  for await (const chunk of source) {
+    left -= chunk.length;
+    yield chunk;
+  }
+  if (left > 0) throw new Error(`the file ended ${left} bytes early`);
 }
