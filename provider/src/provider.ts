@@ -91,7 +91,7 @@ export interface Provider {
    */
   deploy(spec: FunctionSpec): Promise<void>;
   /**
-   * Replaces a function: the new replicas are ready before the old ones drain.
+   * Replaces a function: the new replicas are ready, and stay so for a moment, before the old ones drain.
    * @throws {FunctionNotFound}
    * @throws {InvalidFunction}
    */

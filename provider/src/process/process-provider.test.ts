@@ -70,6 +70,33 @@ test('a replica that says it is unready is no endpoint', async (t) => {
   assert.match(state.reason ?? '', /told to be$/);
 });
 
+test('a replica that stays unready is started anew after the start\'s deadline', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t), { startDeadlineMs: 2_000 });
+  await provider.deploy(program('hello'));
+  const before = await stateOf(provider, 'hello', ready);
+  const pid = await pidOf(before);
+  await ask(before, '/unready');
+  await stateOf(provider, 'hello', ({ reason }) => reason?.endsWith('was not ready again within 2 s: told to be') === true);
+  assert.notEqual(await pidOf(await stateOf(provider, 'hello', ready)), pid);
+});
+
+test('a replica that will take nothing more is replaced while it finishes what it has', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t));
+  await provider.deploy(program('hello'));
+  const before = await stateOf(provider, 'hello', ready);
+  const pid = await pidOf(before);
+  const held = await hold(before);
+  const gone = stateOf(provider, 'hello', ({ endpoints, reason }) => endpoints.length === 0 && reason?.includes('an error nobody caught') === true);
+  await ask(before, '/crash');
+  await gone;
+  const after = await stateOf(provider, 'hello', ready);
+  assert.notEqual(await pidOf(after), pid);
+  assert.ok(isAlive(pid));
+  await ask(before, '/release');
+  assert.equal(await held.answer, 'released');
+  await eventually(() => !isAlive(pid));
+});
+
 test('scaling up starts replicas beside the others; scaling down lets the leaving finish; zero leaves none', async (t) => {
   const provider = await openProvider(await temporaryFolder(t));
   const ref = { name: 'hello', namespace: 'fn' };
@@ -120,6 +147,7 @@ test('what is deployed starts again with the next provider, and a damaged file k
   const first = await openProvider(folder);
   await first.deploy(program('hello', { labels: { team: 'red' } }));
   await first.deploy(program('other', { namespace: 'staging' }));
+  await first.scale({ name: 'hello', namespace: 'fn' }, 2);
   const before = await first.get({ name: 'hello', namespace: 'fn' });
   await first.close();
   await writeFile(join(folder, 'functions/bad.fn.json'), '{ "version": 1,');
@@ -127,7 +155,7 @@ test('what is deployed starts again with the next provider, and a damaged file k
   await writeFile(join(folder, 'functions/many.fn.json'), stored.replace('"hello"', '"many"').replace('"team": "red"', '"com.openfaas.scale.min": "100000000"'));
   const second = await openProvider(folder);
   const after = await stateOf(second, 'hello', ready);
-  assert.deepEqual([after.spec, after.createdAt], [before?.spec, before?.createdAt]);
+  assert.deepEqual([after.spec, after.createdAt, after.replicas], [before?.spec, before?.createdAt, 2]);
   assert.equal((await second.list('staging')).length, 1);
   assert.deepEqual((await second.list('')).map(({ spec }) => spec.name), ['hello']);
 });

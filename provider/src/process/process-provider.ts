@@ -12,7 +12,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { assertValid } from '../deployment.js';
 import { FunctionExists, FunctionNotFound, InvalidFunction, ProviderUnavailable } from '../errors.js';
-import { maxReplicas } from '../function-rules.js';
+import { maxReplicas, minReplicas } from '../function-rules.js';
 import {
   type FunctionEvent, type FunctionRef, type FunctionSpec, type FunctionState, type LogLine, type LogQuery, type Provider,
   type ProviderInfo, functionKey,
@@ -21,7 +21,7 @@ import { FunctionLog } from './function-log.js';
 import { assertRunnable, launchOf } from './launch.js';
 import { readLog } from './log-reader.js';
 import { MemoryWatch } from './memory-limit.js';
-import { Replica } from './replica.js';
+import { type Failed, Replica } from './replica.js';
 import { ReplicaSet } from './replica-set.js';
 import { SecretsMount } from './secrets-mount.js';
 import { SpecStore, type StoredFunction } from './spec-store.js';
@@ -40,8 +40,10 @@ export interface ProcessProviderOptions {
   readonly secretsDir?: string;
   /** How long `close` lets functions finish. Default: 30 s. */
   readonly graceMs?: number;
-  /** From a replica's spawn to ready. Default: 30 s. */
+  /** From a replica's spawn to ready, and from unready to ready again. Default: 30 s. */
   readonly startDeadlineMs?: number;
+  /** How long the replicas of a new version must stay ready before they serve. Default: 2 s. */
+  readonly settleMs?: number;
   /** From leaving the endpoints to SIGTERM. Default: 500 ms. */
   readonly drainDelayMs?: number;
   /** Of one replica's log file; as much again is kept beside it. Default: 5 MiB. */
@@ -87,8 +89,8 @@ class ProcessProvider implements Provider {
 
   /** Starts what an earlier provider left, in the order it was deployed; an update it did not finish is tried again. */
   restore(functions: readonly StoredFunction[]): void {
-    for (const { spec, update, createdAt } of functions) {
-      const { set } = this.#add(spec, createdAt, true);
+    for (const { update, ...known } of functions) {
+      const { set } = this.#add(known, true);
       if (update) set.update(update);
     }
   }
@@ -98,8 +100,9 @@ class ProcessProvider implements Provider {
       if (this.#deployed.has(functionKey(spec))) throw new FunctionExists(`function ${spec.name} exists already in namespace ${spec.namespace}`);
       await this.#assertDeployable(spec);
       const createdAt = new Date().toISOString();
-      await this.#store.save({ spec, createdAt });
-      this.#add(spec, createdAt, false);
+      const stored = { spec, replicas: minReplicas(spec), createdAt };
+      await this.#store.save(stored);
+      this.#add(stored, false);
     });
   }
 
@@ -107,7 +110,7 @@ class ProcessProvider implements Provider {
     await this.#inTurn(spec, async () => {
       const { set, createdAt } = this.#find(spec);
       await this.#assertDeployable(spec);
-      await this.#store.save({ spec: set.versions.spec, update: spec, createdAt });
+      await this.#store.save({ ...set.known, update: spec, createdAt });
       set.update(spec);
     });
   }
@@ -133,7 +136,11 @@ class ProcessProvider implements Provider {
     if (!Number.isSafeInteger(replicas) || replicas < 0 || replicas > maxReplicas) {
       throw new InvalidFunction(`replicas: expected a whole number from 0 to ${maxReplicas}, found ${replicas}`);
     }
-    await this.#inTurn(ref, async () => this.#find(ref).set.scale(replicas));
+    await this.#inTurn(ref, async () => {
+      const { set, createdAt } = this.#find(ref);
+      await this.#store.save({ ...set.known, replicas, createdAt });
+      set.scale(replicas);
+    });
   }
 
   async list(namespace: string): Promise<readonly FunctionState[]> {
@@ -199,17 +206,18 @@ class ProcessProvider implements Provider {
     }
   }
 
-  #add(spec: FunctionSpec, createdAt: string, proven: boolean): Deployed {
-    const { dataDir, maxLogBytes = 5 * 2 ** 20, log: logger, drainDelayMs = 500 } = this.#options;
+  #add({ spec, replicas, createdAt }: StoredFunction, proven: boolean): Deployed {
+    const { dataDir, maxLogBytes = 5 * 2 ** 20, log: logger, drainDelayMs = 500, settleMs = 2_000 } = this.#options;
     const ref = { function: spec.name, namespace: spec.namespace };
     const log = new FunctionLog(join(resolve(dataDir), 'logs', spec.namespace, spec.name), {
       maxBytes: maxLogBytes,
       onError: (err) => logger.warn({ err, ...ref }, 'lines of a function\'s log were lost'),
     });
-    const set = new ReplicaSet(spec, proven, {
+    const set = new ReplicaSet({ spec, replicas, proven }, {
       createdAt,
       drainDelayMs,
-      newReplica: (version, onChange) => this.#newReplica(version, log, onChange),
+      settleMs,
+      newReplica: (version, onChange, after) => this.#newReplica(version, log, onChange, after),
       onState: (state) => {
         if (this.#deployed.get(functionKey(spec))?.set === set) this.#tell({ kind: 'changed', state });
       },
@@ -231,21 +239,22 @@ class ProcessProvider implements Provider {
 
   async #recordVersion(ref: FunctionRef, set: ReplicaSet): Promise<void> {
     const deployed = this.#deployed.get(functionKey(ref));
-    if (deployed?.set === set) await this.#store.save({ ...set.versions, createdAt: deployed.createdAt });
+    if (deployed?.set === set) await this.#store.save({ ...set.known, createdAt: deployed.createdAt });
   }
 
-  #newReplica(spec: FunctionSpec, log: FunctionLog, onChange: () => void): Replica {
+  #newReplica(spec: FunctionSpec, log: FunctionLog, onChange: () => void, after?: Failed): Replica {
     const { watchdogMain, env, startDeadlineMs = 30_000, log: logger } = this.#options;
     const name = `${spec.name}-${randomBytes(4).toString('hex')}`;
     const fields = { function: spec.name, namespace: spec.namespace, replica: name };
     const replica = new Replica({
-      name, watchdogMain, startDeadlineMs,
+      name, watchdogMain, startDeadlineMs, after,
       launch: () => launchOf(spec, env, this.#secrets.mount(spec, name)),
       log: log.openReplica(name),
       slots: this.#slots,
       memory: this.#memory,
       onChange: ({ state }) => {
         if (state.kind === 'backoff') logger.warn({ ...fields, reason: state.reason, failures: state.failures }, 'a replica ended and starts anew');
+        else if (state.kind === 'finishing') logger.warn({ ...fields, reason: state.reason }, 'a replica takes nothing more and is replaced');
         else logger.debug({ ...fields, state: state.kind }, 'a replica changed');
         onChange();
       },

@@ -27,6 +27,12 @@ test('a condemned replica gives the cause, not how its process ended', () => {
   assert.deepEqual(state, { kind: 'backoff', failures: 1, reason: 'used too much' });
 });
 
+test('a replica that finishes is never ready again, and its next start counts the failure', () => {
+  const finishing = run([start, readyAt(0), { kind: 'finishing', reason: 'crashed', atMs: 1 }, readyAt(2)]);
+  assert.deepEqual(finishing, { kind: 'finishing', reason: 'crashed', failures: 0 });
+  assert.deepEqual(run([exitedAt(3)], finishing), { kind: 'backoff', reason: 'crashed', failures: 1 });
+});
+
 test('a stop before there is a process ends at once; with one it waits for its exit', () => {
   assert.equal(run([{ kind: 'stop' }]).kind, 'ended');
   assert.equal(run([start, { kind: 'stop' }]).kind, 'stopping');
@@ -37,6 +43,7 @@ const event: fc.Arbitrary<ReplicaEvent> = fc.oneof(
   fc.constantFrom<ReplicaEvent>(start, { kind: 'retry' }, { kind: 'stop' }),
   fc.nat(100_000).map(readyAt), fc.nat(100_000).map(exitedAt),
   fc.nat(100_000).map((atMs): ReplicaEvent => ({ kind: 'unready', reason: 'r', atMs })),
+  fc.nat(100_000).map((atMs): ReplicaEvent => ({ kind: 'finishing', reason: 'f', atMs })),
   fc.nat(100_000).map((atMs): ReplicaEvent => ({ kind: 'condemned', reason: 'c', atMs })),
 );
 

@@ -1,10 +1,11 @@
 /**
  * One replica's life as a union of states and the one function that changes them. Pure; replica.ts acts on each change.
  *
- *   queued ─▶ starting ─▶ ready ⇄ unready
- *     ▲          │          │        │
- *     │          ▼          ▼        ▼
- *     └─────── backoff ◀── killing ◀─┘        stop: ─▶ stopping ─▶ ended, or ended at once where no process runs
+ *   queued ─▶ starting ─▶ ready ⇄ unready ─▶ finishing
+ *     ▲          │          │        │            │
+ *     │          ▼          ▼        ▼            │
+ *     └─────── backoff ◀── killing ◀─┘            │
+ *                 ▲───────────────────────────────┘     stop: ─▶ stopping ─▶ ended, or ended at once where no process runs
  */
 
 export type ReplicaState =
@@ -15,7 +16,9 @@ export type ReplicaState =
   | { readonly kind: 'ready'; readonly url: string; readonly sinceMs: number; readonly failures: number }
   /** Its process runs and takes nothing for the moment. */
   | { readonly kind: 'unready'; readonly failures: number; readonly reason: string }
-  /** Condemned: too slow to start, or beyond its memory. Its process is being ended. */
+  /** Takes nothing more: it finishes what it has, then its process ends. The set replaces it meanwhile. */
+  | { readonly kind: 'finishing'; readonly failures: number; readonly reason: string }
+  /** Condemned: too slow to be ready, or beyond its memory. Its process is being ended. */
   | { readonly kind: 'killing'; readonly failures: number; readonly reason: string }
   /** Ended by itself; starts again after a while. */
   | { readonly kind: 'backoff'; readonly failures: number; readonly reason: string }
@@ -28,6 +31,7 @@ export type ReplicaEvent =
   | { readonly kind: 'start' }
   | { readonly kind: 'ready'; readonly url: string; readonly atMs: number }
   | { readonly kind: 'unready'; readonly reason: string; readonly atMs: number }
+  | { readonly kind: 'finishing'; readonly reason: string; readonly atMs: number }
   | { readonly kind: 'condemned'; readonly reason: string; readonly atMs: number }
   | { readonly kind: 'exited'; readonly reason: string; readonly atMs: number }
   /** The backoff is over. */
@@ -49,10 +53,13 @@ export function transition(state: ReplicaState, event: ReplicaEvent): ReplicaSta
       return { kind: 'ready', url: event.url, sinceMs: event.atMs, failures: state.failures };
     case 'unready':
       return state.kind === 'ready' ? { kind: 'unready', reason: event.reason, failures: failuresOf(state, event.atMs) } : state;
+    case 'finishing':
+      if (state.kind !== 'starting' && state.kind !== 'ready' && state.kind !== 'unready') return state;
+      return { kind: 'finishing', reason: event.reason, failures: failuresOf(state, event.atMs) };
     case 'condemned':
       return hasProcess(state) ? { kind: 'killing', reason: event.reason, failures: failuresOf(state, event.atMs) } : state;
     case 'exited':
-      if (state.kind === 'killing') return { kind: 'backoff', reason: state.reason, failures: state.failures + 1 };
+      if (state.kind === 'killing' || state.kind === 'finishing') return { kind: 'backoff', reason: state.reason, failures: state.failures + 1 };
       return hasProcess(state) ? { kind: 'backoff', reason: event.reason, failures: failuresOf(state, event.atMs) + 1 } : state;
     case 'retry':
       return state.kind === 'backoff' ? { ...state, kind: 'queued' } : state;
@@ -63,7 +70,7 @@ export function transition(state: ReplicaState, event: ReplicaEvent): ReplicaSta
 
 /** Whether a process of this replica runs. */
 export function hasProcess({ kind }: ReplicaState): boolean {
-  return kind === 'starting' || kind === 'ready' || kind === 'unready' || kind === 'killing' || kind === 'stopping';
+  return kind !== 'queued' && kind !== 'backoff' && kind !== 'ended';
 }
 
 function failuresOf(state: Exclude<ReplicaState, { kind: 'stopping' | 'ended' }>, atMs: number): number {

@@ -13,7 +13,7 @@ import type { Launch } from './launch.js';
 import { LineSplitter } from './lines.js';
 import type { MemoryWatch } from './memory-limit.js';
 import { type ProcessId, descendants, killAll, signal } from './process-tree.js';
-import { type ReplicaEvent, type ReplicaState, hasProcess, transition } from './replica-state.js';
+import { type ReplicaEvent, type ReplicaState, transition } from './replica-state.js';
 import type { StartSlots } from './start-slots.js';
 
 /** A starting replica holds its slot no longer than this: one that hangs must not keep the others waiting. */
@@ -28,8 +28,13 @@ const guardMs = 100;
 /** What a watchdog tells its parent. */
 const watchdogMessage = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), url: z.url({ protocol: /^http$/ }).transform((url) => url.replace(/\/$/, '')) }),
-  z.object({ type: z.literal('unready'), reason: z.string() }),
+  z.object({ type: z.literal('unready'), reason: z.string(), final: z.boolean().default(false) }),
 ]);
+
+export interface Failed {
+  readonly failures: number;
+  readonly reason: string;
+}
 
 export interface ReplicaOptions {
   /** Stable while it lives, whatever becomes of its processes. */
@@ -40,7 +45,9 @@ export interface ReplicaOptions {
   readonly log: ReplicaLog;
   readonly slots: StartSlots;
   readonly memory: MemoryWatch;
-  /** From spawn to ready; then it is ended and tried again. */
+  /** It takes the place of one that failed so often, and is started after the wait that the other would have had. */
+  readonly after?: Failed | undefined;
+  /** From spawn to ready, and from unready to ready again; then it is ended and tried again. */
   readonly startDeadlineMs: number;
   readonly onChange: (replica: Replica) => void;
 }
@@ -50,7 +57,7 @@ export class Replica {
   /** Resolves once nothing of it is left. */
   readonly ended: Promise<void>;
   readonly #options: ReplicaOptions;
-  #state: ReplicaState = { kind: 'queued', failures: 0 };
+  #state: ReplicaState;
   #child: ChildProcess | undefined;
   /** What the watchdog had started when we killed it; absent as long as we did not. */
   #killed: readonly ProcessId[] | undefined;
@@ -63,6 +70,7 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     this.name = options.name;
     this.#options = options;
+    this.#state = options.after ? { kind: 'backoff', ...options.after } : { kind: 'queued', failures: 0 };
     this.ended = new Promise((resolve) => { this.#resolveEnded = resolve; });
   }
 
@@ -109,7 +117,10 @@ export class Replica {
       case 'starting':
         this.#spawn();
         break;
-      case 'ready': case 'unready':
+      case 'ready': case 'finishing':
+        break;
+      case 'unready':
+        this.#condemnAfterDeadline('was not ready again within', `: ${state.reason}`);
         break;
       case 'killing':
         this.#kill();
@@ -134,7 +145,7 @@ export class Replica {
   }
 
   #spawn(): void {
-    const { watchdogMain, startDeadlineMs } = this.#options;
+    const { watchdogMain } = this.#options;
     let launch: Launch;
     let child: ChildProcess;
     try {
@@ -154,7 +165,7 @@ export class Replica {
       clearTimeout(slotTimer);
       leaveSlot();
     };
-    this.#after(startDeadlineMs, () => this.#condemn(`was not ready within ${startDeadlineMs / 1_000} s`));
+    this.#condemnAfterDeadline('was not ready within');
     const { memoryLimit } = launch;
     if (memoryLimit && child.pid !== undefined) {
       this.#forgetMemory = this.#options.memory.watch(child.pid, memoryLimit, (reason) => this.#condemn(reason));
@@ -166,7 +177,7 @@ export class Replica {
       // What it said before it died may arrive after its exit.
       if (!parsed.success || child.exitCode !== null || child.signalCode !== null) return;
       if (parsed.data.type === 'ready') this.#apply({ kind: 'ready', url: parsed.data.url, atMs: Date.now() });
-      else this.#apply({ kind: 'unready', reason: parsed.data.reason, atMs: Date.now() });
+      else this.#apply({ kind: parsed.data.final ? 'finishing' : 'unready', reason: parsed.data.reason, atMs: Date.now() });
     });
     void this.#watchEnd(child, this.#record(child));
   }
@@ -216,16 +227,22 @@ export class Replica {
     this.#apply({ kind: 'exited', reason: record.lastError === '' ? how : `${how}: ${record.lastError.slice(0, 500)}`, atMs: Date.now() });
   }
 
+  #condemnAfterDeadline(what: string, why = ''): void {
+    const { startDeadlineMs } = this.#options;
+    this.#after(startDeadlineMs, () => this.#condemn(`${what} ${startDeadlineMs / 1_000} s${why}`));
+  }
+
   #condemn(reason: string): void {
     this.#options.log.append([`postern: this replica ${reason}; it is started anew`]);
     this.#apply({ kind: 'condemned', reason, atMs: Date.now() });
   }
 
   #kill(): void {
-    const pid = this.#child?.pid;
-    if (pid === undefined || !hasProcess(this.#state)) return;
-    this.#killed = descendants(pid);
-    signal(pid, 'SIGKILL');
+    const child = this.#child;
+    // One that has ended is on its way out, and its number may be another's.
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    this.#killed = descendants(child.pid);
+    signal(child.pid, 'SIGKILL');
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What is deployed, on disk: one JSON file a function, `<name>.<namespace>.json`, replaced as a whole or not at all.
  *
- *   { "version": 1, "createdAt": "…", "function": FunctionDeployment, "update": FunctionDeployment (while it is tried) }
+ *   { "version": 1, "createdAt": "…", "replicas": 1, "function": FunctionDeployment, "update": FunctionDeployment (while it is tried) }
  *
  * Not here: running it (process-provider.ts).
  */
@@ -11,17 +11,23 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { functionDeployment, parseFunctionSpec } from '../deployment.js';
 import { ProviderUnavailable } from '../errors.js';
+import { maxReplicas, minReplicas } from '../function-rules.js';
 import { type FunctionRef, type FunctionSpec, functionKey } from '../provider.js';
 
 export interface StoredFunction {
   readonly spec: FunctionSpec;
   /** Accepted and not yet known to start; until it is, `spec` is what works. */
   readonly update?: FunctionSpec;
+  /** Wanted. */
+  readonly replicas: number;
   /** RFC 3339. */
   readonly createdAt: string;
 }
 
-const stored = z.object({ version: z.literal(1), createdAt: z.iso.datetime(), function: z.unknown(), update: z.unknown().optional() });
+const stored = z.object({
+  version: z.literal(1), createdAt: z.iso.datetime(), function: z.unknown(), update: z.unknown().optional(),
+  replicas: z.int().min(0).max(maxReplicas).optional(),
+});
 
 export class SpecStore {
   readonly #folder: string;
@@ -64,8 +70,8 @@ export class SpecStore {
     }
   }
 
-  async #replace({ spec, update, createdAt }: StoredFunction): Promise<void> {
-    const content = { version: 1, createdAt, function: functionDeployment(spec), ...(update ? { update: functionDeployment(update) } : {}) };
+  async #replace({ spec, update, replicas, createdAt }: StoredFunction): Promise<void> {
+    const content = { version: 1, createdAt, replicas, function: functionDeployment(spec), ...(update ? { update: functionDeployment(update) } : {}) };
     const path = this.#pathOf(spec);
     const temporary = `${path}.new`;
     // Variables may hold what is nobody else's to read.
@@ -102,8 +108,8 @@ export class SpecStore {
 }
 
 function parse(text: string): StoredFunction {
-  const { createdAt, function: json, update } = stored.parse(JSON.parse(text));
+  const { createdAt, function: json, update, replicas } = stored.parse(JSON.parse(text));
   // Files name their namespace; there is no default to fall back on.
   const spec = parseFunctionSpec(json, '');
-  return { spec, createdAt, ...(update === undefined ? {} : { update: parseFunctionSpec(update, '') }) };
+  return { spec, createdAt, replicas: replicas ?? minReplicas(spec), ...(update === undefined ? {} : { update: parseFunctionSpec(update, '') }) };
 }

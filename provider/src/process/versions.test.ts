@@ -56,6 +56,56 @@ for (const [fault, why] of [['die', /given up.*exit code 3: handler\.js:3: this 
   });
 }
 
+test('a new version that ends right after it was ready never serves, and the reason says what it last wrote', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t), { settleMs: 5_000 });
+  await provider.deploy(program('hello', { image: 'good' }));
+  const old = await stateOf(provider, 'hello', ready);
+  const seen = new Set<string>();
+  const unwatch = provider.watch((event) => { if (event.kind === 'changed') seen.add(JSON.stringify(event.state.endpoints)); });
+  await provider.update(program('hello', { image: 'bad', envVars: { fake: 'short-lived' } }));
+  const state = await stateOf(provider, 'hello', ({ reason }) => /given up.*exit code 4: no database$/.test(reason ?? ''));
+  unwatch();
+  assert.equal(state.spec.image, 'good');
+  assert.deepEqual([...seen], [JSON.stringify(old.endpoints)]);
+});
+
+test('replicas asked for during an update are there whatever becomes of it', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t), { startDeadlineMs: 5_000 });
+  await provider.deploy(program('hello', { image: 'good' }));
+  await stateOf(provider, 'hello', ready);
+  await provider.update(program('hello', { image: 'bad', labels: { 'com.openfaas.scale.min': '2' }, envVars: { fake: 'never-ready' } }));
+  await provider.scale({ name: 'hello', namespace: 'fn' }, 3);
+  await stateOf(provider, 'hello', ({ endpoints }) => endpoints.length === 3);
+  const after = await stateOf(provider, 'hello', ({ reason }) => reason?.includes('given up') === true);
+  assert.deepEqual([after.spec.image, after.replicas, after.endpoints.length], ['good', 3, 3]);
+});
+
+test('an update that is given up takes the replicas it wanted with it', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t));
+  await provider.deploy(program('hello', { image: 'good' }));
+  await stateOf(provider, 'hello', ready);
+  await provider.update(program('hello', { image: 'bad', labels: { 'com.openfaas.scale.min': '3' }, envVars: { fake: 'die' } }));
+  const after = await stateOf(provider, 'hello', ({ reason }) => reason?.includes('given up') === true);
+  assert.deepEqual([after.replicas, after.endpoints.length], [1, 1]);
+});
+
+test('what a watcher is told of an update is never between two states', async (t) => {
+  const provider = await openProvider(await temporaryFolder(t));
+  await provider.deploy(program('hello', { image: 'one', labels: { 'com.openfaas.scale.min': '3' } }));
+  await stateOf(provider, 'hello', ready);
+  const seen: string[] = [];
+  const unwatch = provider.watch((event) => { if (event.kind === 'changed') seen.push(`${event.state.spec.image} ${event.state.endpoints.length}`); });
+  const labels = { 'com.openfaas.scale.min': '3' };
+  await provider.update(program('hello', { image: 'two', labels, envVars: { fake: 'never-ready' } }));
+  await provider.update(program('hello', { image: 'three', labels, envVars: { V: '3' } }));
+  await eventually(async () => {
+    const state = await stateOf(provider, 'hello', ready);
+    return (JSON.parse(await ask(state, '/env')) as Record<string, string>)['V'] === '3';
+  });
+  unwatch();
+  assert.deepEqual([...new Set(seen)], ['one 3', 'two 3', 'three 3']);
+});
+
 test('an update the provider did not live to finish is finished by the next', async (t) => {
   const folder = await temporaryFolder(t);
   const first = await openProvider(folder, { graceMs: 100 });

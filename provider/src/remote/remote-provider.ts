@@ -4,9 +4,9 @@
  */
 import type { Logger } from 'pino';
 import type { Credentials } from '@postern/settings';
+import { functionDeployment } from '../deployment.js';
 import { FunctionNotFound, ProviderUnavailable } from '../errors.js';
 import type { FunctionRef, LogLine, LogQuery, Provider } from '../provider.js';
-import { functionDeployment } from '../deployment.js';
 import { decodeInfo, decodeLogLine, decodeState, decodeStates, heartbeatMs } from '../wire.js';
 import { readLines } from './ndjson.js';
 import { ProviderClient } from './provider-client.js';

@@ -92,7 +92,7 @@ for (const [title, text, place] of [
   ['nothing to run', `${head}  hello:\n    labels: {}\n`, '6:3: functions.hello: nothing to run: expected an image, a program (fprocess) or a handler'],
   ['a handler that is not there', `${head}  hello:\n    lang: node\n    handler: ./gone\n`, '8:14: functions.hello.handler: ./gone does not exist (looked for FOLDER/gone)'],
   ['a wrong label', `${head}  hello:\n    image: x\n    labels:\n      com.openfaas.scale.min: few\n`,
-    '9:31: functions.hello.labels.com.openfaas.scale.min: "few": expected a whole number of at least 0'],
+    '9:31: functions.hello.labels.com.openfaas.scale.min: "few": expected a whole number from 0 to 1000'],
   ['a wrong amount', `${head}  hello:\n    image: x\n    limits: { memory: 1x }\n`, '8:23: functions.hello.limits.memory: "1x": expected an amount such as 128Mi or 1Gi'],
   ['a secret that leads out of its folder', `${head}  hello:\n    image: x\n    secrets: [a, ../b]\n`,
     '8:18: functions.hello.secrets: "../b" is no secret name: expected letters, digits, - _ and .'],

@@ -27,7 +27,7 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
 /** @param dataDir - a `temporaryFolder`, with which the provider is closed */
 export async function openProvider(dataDir: string, options: Partial<ProcessProviderOptions> = {}): Promise<Provider> {
   const provider = await createProcessProvider({
-    dataDir, watchdogMain: fakeWatchdog, log: pino({ level: 'silent' }), defaultNamespace: 'fn', graceMs: 10_000, startDeadlineMs: 20_000, drainDelayMs: 20,
+    dataDir, watchdogMain: fakeWatchdog, log: pino({ level: 'silent' }), defaultNamespace: 'fn', graceMs: 10_000, startDeadlineMs: 20_000, drainDelayMs: 20, settleMs: 20,
     env: { PATH: '/usr/local/bin:/usr/bin:/bin', NATS_URL: 'nats://secret@broker' }, ...options,
   });
   opened.set(dataDir, [...(opened.get(dataDir) ?? []), provider]);

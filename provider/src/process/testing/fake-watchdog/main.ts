@@ -1,6 +1,6 @@
 /**
  * Speaks the watchdog's contract with its parent (environment, IPC, signals) and misbehaves when told to. For tests.
- * At start, by the variable `fake`: `die`, `never-ready`, `deaf` (ignores SIGTERM). Later, by request: the paths below.
+ * At start, by the variable `fake`: `die`, `never-ready`, `short-lived` (dies once it is ready), `deaf` (ignores SIGTERM). Later, by request: the paths below.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -50,6 +50,10 @@ const server = createServer((req, res) => {
     case '/unready':
       process.send?.({ type: 'unready', reason: 'told to be' });
       return answer('');
+    case '/crash':
+      process.send?.({ type: 'unready', reason: 'an error nobody caught', final: true });
+      draining = true;
+      return answer('');
     case '/hold':
       // The head goes out at once: the caller knows that its request is being handled.
       res.flushHeaders();
@@ -73,6 +77,7 @@ function serve(): void {
   queueMicrotask(() => server.listen(Number(process.env['port']), '127.0.0.1', () => {
     const address = server.address();
     if (address !== null && typeof address === 'object') process.send?.({ type: 'ready', url: `http://127.0.0.1:${address.port}`, metricsUrl: '' });
+    if (fake === 'short-lived') process.stderr.write('no database\n', () => process.exit(4));
   }));
 }
 
