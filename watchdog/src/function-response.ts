@@ -25,7 +25,9 @@ export class FunctionResponse<Request extends IncomingMessage = IncomingMessage>
   }
 }
 
+/** @throws {RangeError} an interim status: the client would wait for the final one for ever */
 function writeHead(this: FunctionResponse, status: number, reason?: string | Headers, headers?: Headers): FunctionResponse {
+  if (status < 200) throw new RangeError(`the function answered with status ${status}, which is no final one`);
   const given = typeof reason === 'string' ? headers : reason;
   const seconds = ((performance.now() - this.startedMs) / 1_000).toFixed(6);
   // A list given with the head goes out as it is; beside headers set before, Node would have to merge it.

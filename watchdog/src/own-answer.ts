@@ -8,7 +8,7 @@ import { DrainTimeout, ExecTimeout, type StopReason } from './runner.js';
 /** One word for programs to tell the watchdog's own errors apart; `error.code` of the body. */
 export type ErrorCode =
   | 'exec_timeout' | 'function_failed' | 'function_unavailable' | 'too_many_requests' | 'shutting_down'
-  | 'bad_request' | 'not_found' | 'method_not_allowed';
+  | 'bad_request' | 'headers_too_large' | 'not_found' | 'method_not_allowed';
 
 /**
  * Ends the response with an error. When the function's headers are out already the connection is destroyed instead,

@@ -12,7 +12,8 @@ import type { OrphanGuard } from './guard.js';
 export type Ending =
   | { readonly kind: 'exit'; readonly status: number }
   | { readonly kind: 'signal'; readonly signal: string }
-  | { readonly kind: 'not started'; readonly reason: string };
+  /** `code`: the system's, such as ENOENT; '' when it gave none. */
+  | { readonly kind: 'not started'; readonly reason: string; readonly code: string };
 
 /** In a few words, as of-watchdog says it: `exit status 1`. */
 export function describeEnding(ending: Ending): string {
@@ -102,7 +103,8 @@ export class ProcessGroup {
 }
 
 function notStarted(error: unknown): Ending {
-  return { kind: 'not started', reason: error instanceof Error ? error.message : String(error) };
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return { kind: 'not started', reason: error instanceof Error ? error.message : String(error), code };
 }
 
 /** Where a program is, as a shell would look for it; `undefined` when it is nowhere or not executable. */

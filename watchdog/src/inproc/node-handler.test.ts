@@ -53,6 +53,8 @@ test('a Fastify app is a handler', async (t) => {
 });
 
 const failures: readonly (readonly [what: string, handler: string])[] = [
+  ['ends with an interim status', '(req, res) => { res.statusCode = 101; res.end("x"); }'],
+  ['writes an interim head', '(req, res) => { res.writeHead(103, { link: "x" }); res.end("x"); }'],
   ['throws', '() => { throw new Error("no"); }'],
   ['rejects', 'async () => { await null; throw new Error("no"); }'],
   ['throws something that is no error', '() => { throw { odd: 1 }; }'],

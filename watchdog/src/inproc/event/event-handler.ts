@@ -61,9 +61,11 @@ async function readEvent(request: IncomingMessage, settings: BodySettings): Prom
 function send(response: ServerResponse, context: EventContext, value: unknown): void {
   // Made ready first: what cannot be sent is answered 500, and not after half an answer.
   const [body, type] = encode(value);
+  const status = context.status();
+  if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler answered with status ${status}; expected 200 to 599`);
   for (const [name, header] of Object.entries(context.headers())) response.setHeader(name, header);
   if (type !== '' && !response.hasHeader('content-type')) response.setHeader('content-type', type);
-  response.writeHead(context.status());
+  response.writeHead(status);
   response.end(body);
 }
 

@@ -1,5 +1,5 @@
 /**
- * For tests: a real handler in a folder of its own, served by the inproc runner behind a plain `node:http` server.
+ * For tests: a real handler in a folder of its own, served by the inproc runner without the watchdog's server around it.
  */
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../call.js';
+import { FunctionResponse } from '../../function-response.js';
 import { ClientGone, ExecTimeout } from '../../runner.js';
 import type { InprocLang } from '../../settings.js';
 import { createInprocRunner } from '../runner.js';
@@ -44,7 +45,7 @@ export async function serveHandler(
   t.after(() => runner.stop());
   await runner.start();
   const running = new Set<Call>();
-  const server = createServer((request, response) => {
+  const server = createServer({ ServerResponse: FunctionResponse }, (request, response) => {
     const callId = String(request.headers['x-call-id'] ?? '');
     const call = new Call(callId, 0, 'exec_timeout', performance.now(), response);
     running.add(call);

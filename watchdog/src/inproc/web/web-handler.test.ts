@@ -177,6 +177,8 @@ test('a stream returned after the deadline is cancelled, not read', async (t) =>
 
 for (const [what, handler] of [
   ['throws', '() => { throw new Error("no"); }'],
+  ['makes a Response of an interim status', '() => new Response(null, { status: 103 })'],
+  ['returns Response.error()', '() => Response.error()'],
   ['returns no Response', '() => "text"'],
   ['has a stream that fails before its first bytes', '() => new Response(new ReadableStream({ pull() { throw new Error("no"); } }))'],
   ['sets a header that cannot be sent', '() => new Response("x", { headers: { "a": "b\\nc" } })'],
