@@ -19,6 +19,10 @@ import types
 import urllib.parse
 
 
+# What the watchdog, too, holds of a body in memory.
+MAX_BODY_BYTES = 256 * 2**20
+
+
 class Event:
     """The request, read whole."""
 
@@ -49,6 +53,15 @@ class Context:
 class BadRequest(Exception):
     """The request is at fault; the text is for the caller."""
 
+    status = 400
+
+
+class BodyTooLarge(BadRequest):
+    status = 413
+
+    def __init__(self):
+        super().__init__(f"the body is larger than {MAX_BODY_BYTES} bytes")
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -62,7 +75,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 event = Event(self.read_body(), self.headers, self.command, Query(query), urllib.parse.unquote(path))
             except BadRequest as error:
                 self.close_connection = True  # nobody knows where the next request would begin
-                self.send(400, *error_answer("bad_request", str(error)))
+                self.send(error.status, *error_answer("bad_request", str(error)))
+                while self.rfile.read(65536):
+                    pass  # closed on what is still being sent, the connection would lose the answer
                 return
             try:
                 answer = encode(self.server.handle_call(event, Context()))
@@ -79,9 +94,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if not length.isdecimal():
             raise BadRequest("Content-Length is no number")
+        if int(length) > MAX_BODY_BYTES:
+            raise BodyTooLarge
         return self.read_exactly(int(length))
 
     def read_chunks(self):
+        total = 0
         while True:
             try:
                 size = int(self.rfile.readline(1024).split(b";")[0], 16)
@@ -89,6 +107,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 raise BadRequest("a chunk has no length") from None
             if size == 0:
                 break
+            total += size
+            if total > MAX_BODY_BYTES:
+                raise BodyTooLarge
             yield self.read_exactly(size)
             self.read_exactly(2)  # the line's end
         while self.rfile.readline(65536).strip():

@@ -21,6 +21,7 @@ case $Http_Path in
   /slow) echo begun >&2; sleep 0.7; echo whole ;;
   /part) echo part; sleep 0.1; exit 1 ;;
   /part-and-hang) echo part; exec sleep 300 ;;
+  /endless) exec cat /dev/zero ;;
   /background) sleep 300 & echo $! ;;
 esac
 `;
@@ -75,11 +76,11 @@ for (const mode of ['streaming', 'serializing'] as const) {
     });
   }
 
-  test(`${mode}: a request too large for a process's environment is a 500, and the next one is answered`, async () => {
-    const request = httpRequest(`${url}/upper`, { headers: { 'X-Long': 'x'.repeat(500_000) } }).end();
+  test(`${mode}: a request too large for a process's environment is a 431, and the next one is answered`, async () => {
+    const request = httpRequest(`${url}/upper`, { headers: { 'X-Long': 'x'.repeat(140_000) } }).end();
     const [response] = await once(request, 'response') as [IncomingMessage];
-    assert.equal(response.statusCode, 500);
-    assert.match(await text(response), /E2BIG/);
+    assert.equal(response.statusCode, 431);
+    assert.match(await text(response), /"headers_too_large".*E2BIG/);
     assert.equal((await fetch(`${url}/nothing`)).status, 200);
   });
 
@@ -96,6 +97,14 @@ for (const mode of ['streaming', 'serializing'] as const) {
     request.destroy();
     await eventually(async () => !(await isAlive(Number(pid))));
   });
+
+  if (mode === 'serializing') {
+    test('serializing: an output without end is a 500, and its process is ended', async () => {
+      const response = await fetch(`${url}/endless`);
+      assert.equal(response.status, 500);
+      assert.match(await response.text(), /its output is larger than 268435456 bytes/);
+    });
+  }
 
   if (mode === 'streaming') {
     test('streaming: output goes out as it comes, before the program has ended or read all', async () => {

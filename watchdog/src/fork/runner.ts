@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { once } from 'node:events';
+import { maxBufferedBytes } from '../body.js';
 import type { OrphanGuard } from '../guard.js';
 import { datedPrefix, forwardLines } from '../lines.js';
 import type { Log } from '../log.js';
@@ -55,14 +56,19 @@ export class ForkRunner implements Runner {
     feed(request, group.stdin);
     const output = new Output(response, this.settings.contentType, this.settings.mode === 'serializing');
     await output.take(group.stdout);
+    if (output.tooLarge) void group.end(graceMs);
     const ending = await group.ended;
     this.#running.delete(group);
     if (stopped !== undefined) return;
-    if (ending.kind === 'exit' && ending.status === 0) {
+    if (ending.kind === 'exit' && ending.status === 0 && !output.tooLarge) {
       output.end();
       return;
     }
-    const failure = describeEnding(ending);
+    if (ending.kind === 'not started' && ending.code === 'E2BIG') {
+      answerError(response, 431, 'headers_too_large', 'the headers are too large for the environment of a process (E2BIG)');
+      return;
+    }
+    const failure = output.tooLarge ? `its output is larger than ${maxBufferedBytes} bytes` : describeEnding(ending);
     this.log.error(`the function failed: ${failure}`, invocation.callId);
     answerError(response, 500, 'function_failed', `the function failed: ${failure}`);
   }
@@ -91,16 +97,23 @@ function feed(request: IncomingMessage, stdin: Writable | null): void {
 /** The process's standard output on its way into the response. */
 class Output {
   readonly #kept: Buffer[] = [];
+  #keptBytes = 0;
 
   constructor(readonly response: ServerResponse, readonly contentType: string, readonly whole: boolean) {}
+
+  /** More came than may be kept: the rest was not taken. */
+  get tooLarge(): boolean {
+    return this.#keptBytes > maxBufferedBytes;
+  }
 
   /** Resolves when all is taken, or nobody wants it any more. */
   async take(stdout: Readable | null): Promise<void> {
     if (stdout === null) return;
     try {
       for await (const chunk of stdout as AsyncIterable<Buffer>) { // no encoding is set
-        if (this.whole) this.#kept.push(chunk);
+        if (this.whole) this.#keep(chunk);
         else await this.#pass(chunk);
+        if (this.tooLarge) return;
       }
     } catch {
       // Destroyed because the call was stopped: its answer is given already.
@@ -116,6 +129,11 @@ class Output {
     const body = Buffer.concat(this.#kept);
     this.response.writeHead(200, { 'Content-Type': this.contentType, 'Content-Length': body.length });
     this.response.end(body);
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#kept.push(chunk);
+    this.#keptBytes += chunk.length;
   }
 
   async #pass(chunk: Buffer): Promise<void> {

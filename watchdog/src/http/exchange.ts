@@ -5,10 +5,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Dispatcher } from 'undici';
+import { BadRequest, readBody } from '../body.js';
+import { endToEndHeaders } from '../hop-by-hop.js';
 import type { Log } from '../log.js';
 import { answerError, answerStopped, answerUnavailable } from '../own-answer.js';
 import type { Invocation, StopReason } from '../runner.js';
-import { endToEndHeaders } from './hop-by-hop.js';
 
 /** Bodies announced to be this short are read first: one write instead of a stream's machinery. */
 const shortBodyBytes = 16_384;
@@ -29,8 +30,9 @@ export async function passOn(
   let body: Buffer | PassThrough | null;
   try {
     body = await requestBody(request, headers, options.bufferBody);
-  } catch {
-    return; // The client went while it sent: the response is closed with its connection.
+  } catch (error) {
+    if (error instanceof BadRequest) answerError(response, error.status, 'bad_request', error.message);
+    return; // Else the client went while it sent: the response is closed with its connection.
   }
   await new Promise<void>((done) => {
     const exchange = new Exchange(response, invocation, options.log, done);
@@ -49,10 +51,9 @@ async function requestBody(request: IncomingMessage, headers: string[], whole: b
   const length = request.headers['content-length'];
   if (length === undefined && request.headers['transfer-encoding'] === undefined) return null;
   if (whole || (length !== undefined && Number(length) <= shortBodyBytes)) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk); // no encoding is set
-    if (length === undefined) headers.push('Content-Length', String(chunks.reduce((sum, chunk) => sum + chunk.length, 0)));
-    return chunks.length === 1 ? chunks[0] ?? null : Buffer.concat(chunks);
+    const body = await readBody(request);
+    if (length === undefined) headers.push('Content-Length', String(body.length));
+    return body;
   }
   const pipe = new PassThrough();
   pipe.on('error', () => undefined); // undici reports the call's failure

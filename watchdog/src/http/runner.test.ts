@@ -89,6 +89,16 @@ test('bodies of every framing arrive byte for byte, buffer_http giving them a le
   }
 });
 
+test('a body that buffer_http cannot hold in memory is answered 413', async (t) => {
+  const { url } = await startFunction(t, { buffer_http: 'true' });
+  const request = httpRequest(`${url}/echo`, { method: 'POST', headers: { 'Content-Length': 300_000_000 } });
+  request.on('error', () => undefined).write('begun');
+  const [response] = await once(request, 'response') as [IncomingMessage];
+  assert.equal(response.statusCode, 413);
+  assert.match(await text(response), /the body is larger than 268435456 bytes/);
+  request.destroy();
+});
+
 test('server-sent events and the request\'s body stream at the same time, unbuffered', async () => {
   const { url } = shared;
   const request = httpRequest(`${url}/events`, { method: 'POST' });

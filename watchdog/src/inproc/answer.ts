@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
+import { BadRequest } from '../body.js';
 import { answerError } from '../own-answer.js';
 import { ClientGone, ExecTimeout, type Invocation } from '../runner.js';
 import type { Call } from './calls.js';
@@ -25,15 +26,6 @@ export interface Prepared {
 /** The export is not what this `lang` calls for. The message is one line, without the file's name. */
 export class WrongExport extends Error {
   override readonly name = 'WrongExport';
-}
-
-/** The request is at fault, not the handler: answered with this status, and not logged as a failure. */
-export class BadRequest extends Error {
-  override readonly name = 'BadRequest';
-
-  constructor(readonly status: 400 | 413 | 415, message: string) {
-    super(message);
-  }
 }
 
 /** Thrown where a handler calls `process.exit`, because its code must not run on; its call is answered by then (crash.ts). */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { handlerFolder } from './testing/serve-handler.js';
@@ -84,6 +85,17 @@ def handle(event, context):
   chunked.end();
   const [response] = await once(chunked, 'response');
   assert.deepEqual(JSON.parse(String(await response.setEncoding('utf8').reduce((all: string, part: string) => all + part, ''))), { ...expected, body: '00ff' });
+});
+
+test('python: a body that announces more than the memory is for is answered 413', async (t) => {
+  const { url } = await start(t, returns);
+  const sending = request(`${url}/none`, { method: 'POST', headers: { 'Content-Length': 300_000_000 } }).on('error', () => undefined);
+  sending.write(Buffer.alloc(1 << 20));
+  const [response] = await once(sending, 'response') as [IncomingMessage];
+  assert.equal(response.statusCode, 413);
+  assert.match(await text(response), /the body is larger than 268435456 bytes/);
+  sending.destroy();
+  assert.equal((await fetch(`${url}/none`)).status, 200);
 });
 
 test('python: an exception is a 500 and a traceback that names the call; prints are in the log', async (t) => {

@@ -5,8 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { BadRequest } from '../answer.js';
-import { readBody } from '../body.js';
+import { BadRequest, readBody } from '../../body.js';
 import type { BodySettings } from './event-settings.js';
 
 export interface EventBody {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { test, type TestContext } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -65,6 +67,8 @@ for (const [what, handler] of [
   ['returns what has no JSON', 'async () => { const a = {}; a.a = a; return a; }'],
   ['returns a function', 'async () => () => {}'],
   ['sets a status that is none', 'async (event, context) => context.status(99999).succeed("x")'],
+  ['sets an interim status', 'async (event, context) => context.status(103).succeed("x")'],
+  ['sets a status of no class', 'async (event, context) => context.status(600).succeed("x")'],
   ['sets a header that cannot be sent', 'async (event, context) => context.headers({ "a b": "c" }).succeed("x")'],
 ] as const) {
   test(`a handler that ${what} is answered 500 in JSON, without the error's text`, async (t) => {
@@ -133,6 +137,15 @@ for (const [what, environment, headers, body, status] of [
     else assert.match(await response.text(), /^\{"error":\{"code":"bad_request","message":"/);
   });
 }
+
+test('without a limit of its own a function takes what the memory is for, and no more', async (t) => {
+  const { url } = await serve(t, 'async () => "ok"');
+  const sending = request(url, { method: 'POST', headers: { 'Content-Length': 300_000_000 } }).on('error', () => undefined);
+  sending.write('begun');
+  const [response] = await once(sending, 'response') as [IncomingMessage];
+  assert.equal(response.statusCode, 413);
+  sending.destroy();
+});
 
 test('a body that grows above the limit as it comes is answered 413', async (t) => {
   const { url } = await serve(t, 'async () => "ok"', { MAX_RAW_SIZE: '100kb' });

@@ -2,6 +2,7 @@
  * `lang=web`: the handler takes a Request and returns a Response.
  */
 import type { ServerResponse } from 'node:http';
+import { hopByHop } from '../../hop-by-hop.js';
 import type { Prepared } from '../answer.js';
 import { WrongExport } from '../answer.js';
 import type { WebHandler } from '../handler-types.js';
@@ -114,8 +115,6 @@ function drained(response: ServerResponse): Promise<void> {
     response.on('drain', done).on('close', done);
   });
 }
-
-const hopByHop = new Set(['connection', 'keep-alive', 'proxy-authenticate', 'te', 'trailer', 'transfer-encoding', 'upgrade']);
 
 /** A response passed on from `fetch`, which has decoded its body and says so nowhere. */
 function headersOfFetched({ headers }: Response): string[] {

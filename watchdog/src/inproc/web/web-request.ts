@@ -6,8 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { inspect } from 'node:util';
-import { BadRequest } from '../answer.js';
-import { readBody } from '../body.js';
+import { BadRequest, readBody } from '../../body.js';
 
 const Native = globalThis.Request;
 

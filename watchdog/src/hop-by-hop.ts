@@ -3,9 +3,10 @@
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */
 
-/** `expect` too: the server has answered it itself. */
-const hopByHop = new Set([
-  'connection', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+/** `expect` too: the server has answered it itself. Credentials for a proxy are for no function. */
+export const hopByHop: ReadonlySet<string> = new Set([
+  'connection', 'expect', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
+  'transfer-encoding', 'upgrade',
 ]);
 const lengths = new Set(Array.from(hopByHop, (name) => name.length));
 

@@ -1,15 +1,26 @@
 /**
- * Reads a request's body into memory.
+ * Bodies held in memory: how large they may be, and how a request's is read.
  */
 import type { IncomingMessage } from 'node:http';
-import { BadRequest } from './answer.js';
+
+/** What is not streamed may be this large, unless a function's own setting says otherwise. index.py has the same. */
+export const maxBufferedBytes = 256 * 2 ** 20;
+
+/** The request is at fault, not the function: answered with this status, and not logged as a failure. */
+export class BadRequest extends Error {
+  override readonly name = 'BadRequest';
+
+  constructor(readonly status: 400 | 413 | 415, message: string) {
+    super(message);
+  }
+}
 
 /**
  * @param limitBytes more than this is refused
  * @throws {BadRequest} 413
  * @throws the stream's own error when the caller goes away midway
  */
-export function readBody(request: IncomingMessage, limitBytes = Infinity): Promise<Buffer> {
+export function readBody(request: IncomingMessage, limitBytes = maxBufferedBytes): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const tooLarge = () => new BadRequest(413, `the body is larger than ${limitBytes} bytes`);
     if (Number(request.headers['content-length'] ?? 0) > limitBytes) {
