@@ -2,11 +2,10 @@
  * The provider that needs nothing but this machine: every replica is a watchdog process of its own.
  * What is deployed survives a restart (spec-store.ts); processes do not: a watchdog ends with the provider that
  * started it, however that ends.
- * Not here: who owns `dataDir` (two providers over one folder would both start everything).
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -17,6 +16,7 @@ import {
   type FunctionEvent, type FunctionRef, type FunctionSpec, type FunctionState, type LogLine, type LogQuery, type Provider,
   type ProviderInfo, functionKey,
 } from '../provider.js';
+import { lockFolder } from './folder-lock.js';
 import { FunctionLog } from './function-log.js';
 import { assertRunnable, launchOf } from './launch.js';
 import { readLog } from './log-reader.js';
@@ -28,7 +28,7 @@ import { SpecStore, type StoredFunction } from './spec-store.js';
 import { StartSlots } from './start-slots.js';
 
 export interface ProcessProviderOptions {
-  /** Holds `functions/`, `logs/` and `mounts/`; made where it is missing. */
+  /** Holds `functions/`, `logs/` and `mounts/`; made where it is missing, and this provider's alone until it is closed. */
   readonly dataDir: string;
   /** The watchdog program. */
   readonly watchdogMain: string;
@@ -50,12 +50,23 @@ export interface ProcessProviderOptions {
   readonly maxLogBytes?: number;
 }
 
-/** Opens the provider and starts what was deployed. */
+/**
+ * Opens the provider and starts what was deployed.
+ * @throws {SettingsError} another provider owns `dataDir`
+ */
 export async function createProcessProvider(options: ProcessProviderOptions): Promise<Provider> {
-  const store = await SpecStore.open(join(options.dataDir, 'functions'));
-  const provider = new ProcessProvider(options, store);
-  provider.restore(await store.load(options.log));
-  return provider;
+  await mkdir(options.dataDir, { recursive: true });
+  const unlock = lockFolder(resolve(options.dataDir));
+  try {
+    const store = await SpecStore.open(join(options.dataDir, 'functions'));
+    const functions = await store.load(options.log);
+    const provider = new ProcessProvider(options, store, unlock);
+    provider.restore(functions);
+    return provider;
+  } catch (error) {
+    unlock();
+    throw error;
+  }
 }
 
 interface Deployed {
@@ -78,10 +89,12 @@ class ProcessProvider implements Provider {
   readonly #turns = new Map<string, Promise<void>>();
   /** Removed functions whose replicas drain. */
   readonly #removals = new Map<ReplicaSet, Promise<void>>();
+  readonly #unlock: () => void;
   readonly #saidUnheld = new Set<string>();
   #closed: Promise<void> | undefined;
 
-  constructor(options: ProcessProviderOptions, store: SpecStore) {
+  constructor(options: ProcessProviderOptions, store: SpecStore, unlock: () => void) {
+    this.#unlock = unlock;
     this.#options = options;
     this.#store = store;
     this.#secrets = new SecretsMount(options.secretsDir ?? join(options.dataDir, 'secrets'), join(options.dataDir, 'mounts'));
@@ -182,6 +195,7 @@ class ProcessProvider implements Provider {
     await Promise.all(this.#removals.values());
     for (const { log } of this.#deployed.values()) log.end();
     await rm(join(dataDir, 'mounts'), { recursive: true, force: true });
+    this.#unlock();
     this.#listeners.clear();
   }
 

@@ -7,7 +7,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 /** A process that cannot be mistaken for a later one with its number. */
 export interface ProcessId {
   readonly pid: number;
-  /** Clock ticks from boot to its start. */
+  /** Clock ticks from boot to its start; empty where there is no /proc. */
   readonly started: string;
 }
 
@@ -32,10 +32,25 @@ export function residentBytes(pid: number): number {
   return match ? Number(match[1]) * 1_024 : 0;
 }
 
+export function processId(pid: number): ProcessId {
+  return { pid, started: startOf(pid) ?? '' };
+}
+
+/** Whether that very process runs; without /proc, whether any of its number does. */
+export function isRunning({ pid, started }: ProcessId): boolean {
+  if (started !== '') return startOf(pid) === started;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
 /** Ends those of `processes` that still run, at once. */
 export function killAll(processes: readonly ProcessId[]): void {
-  for (const { pid, started } of processes) {
-    if (startOf(pid) === started) signal(pid, 'SIGKILL');
+  for (const each of processes) {
+    if (isRunning(each)) signal(each.pid, 'SIGKILL');
   }
 }
 
@@ -58,10 +73,12 @@ function childrenOf(pid: number): number[] {
   return threads.flatMap((thread) => (readProc(`${pid}/task/${thread}/children`) ?? '').split(' ').filter((text) => text !== '').map(Number));
 }
 
+/** @returns `undefined` for one that is gone, or has ended and is only waited for */
 function startOf(pid: number): string | undefined {
   const text = readProc(`${pid}/stat`);
-  // The second field is the program's name in parentheses, and may hold anything; the start is the 22nd.
-  return text?.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  // The second field is the program's name in parentheses, and may hold anything; the state is the third, the start the 22nd.
+  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
+  return fields?.[0] === 'Z' ? undefined : fields?.[19];
 }
 
 function readProc(path: string): string | undefined {
