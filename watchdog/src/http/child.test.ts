@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { test, type TestContext } from 'node:test';
@@ -47,6 +48,24 @@ test('a port that another process holds is a reason, and the child is started on
   other.close();
   await started;
   assert.deepEqual([...new Set(supervised.told)], [reason, 'up']);
+});
+
+test('of two functions that start at once on one port only that which has it is up', async (t) => {
+  const { port, close } = await otherServer(t);
+  close();
+  const start = await temporaryFile(t, 'start', '');
+  const file = await temporaryFile(t, 'function.mjs', `
+    import { existsSync } from 'node:fs'; console.log('waiting');
+    while (existsSync(${JSON.stringify(start)})) await new Promise((resolve) => setTimeout(resolve, 5));
+    ${listening}`);
+  const both = [1, 2].map(() => child(t, {
+    command: [process.execPath, file], upstreamUrl: new URL(`http://127.0.0.1:${port}`), environment: { UPSTREAM_PORT: String(port) },
+  }));
+  for (const { child: supervised } of both) void supervised.start();
+  await eventually(() => both.every(({ output }) => output().includes('waiting')));
+  await rm(start);
+  await eventually(() => both.every(({ told }) => told.length > 0));
+  assert.deepEqual(new Set(both.map(({ told }) => told[0])), new Set(['up', "the function's process ended before it answered: exit status 1"]));
 });
 
 test('a child that does not answer in time is ended and started again', async (t) => {

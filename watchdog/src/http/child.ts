@@ -21,6 +21,9 @@ const goodHealthMs = 10_000;
 /** Between SIGTERM and SIGKILL. */
 const graceMs = 2_000;
 
+/** Of functions that start at once on one upstream_url all find the port free, and all but one die of it within this. */
+const settleMs = 500;
+
 /** Told of each life of the child. */
 export interface ChildListener {
   /** A new child answers at `upstream`. Awaited, `died` being aborted when it ends before that. */
@@ -91,8 +94,12 @@ export class Child {
       died.abort();
       giveUp.abort();
     });
-    const answers = await untilAnswering(found, this.settings.readyPath, giveUp.signal);
+    let answers = await untilAnswering(found, this.settings.readyPath, giveUp.signal);
     clearTimeout(limit);
+    if (answers && found === this.settings.upstreamUrl) {
+      await delay(settleMs, undefined, { signal: died.signal }).catch(() => undefined);
+      answers = !died.signal.aborted;
+    }
     if (!answers && !died.signal.aborted) {
       await group.end(graceMs);
       return { end: `the function's process did not answer at ${found.href} within ${this.startLimitMs / 1_000} s`, inHealthMs: 0 };
