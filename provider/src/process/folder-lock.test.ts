@@ -41,6 +41,8 @@ test('a lock that is another\'s by now is not given back', async (t) => {
 });
 
 test('a folder that cannot hold a lock is told by name', async (t) => {
-  const folder = join(await temporaryFolder(t), 'missing');
+  const file = join(await temporaryFolder(t), 'file');
+  await writeFile(file, '');
+  const folder = join(file, 'data');
   assert.throws(() => lockFolder(folder), (error) => error instanceof SettingsError && error.message.startsWith(`DATA_DIR=${folder} cannot be locked`));
 });

@@ -4,7 +4,7 @@
  * The file is linked into place, which only one process can do at a time, and is never seen half-written.
  */
 import { randomUUID } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SettingsError } from '@postern/settings';
 import { z } from 'zod';
@@ -13,16 +13,27 @@ import { type ProcessId, isRunning, processId } from './process-tree.js';
 const lock = z.object({ pid: z.int().positive(), started: z.string() });
 
 /**
- * @param folder - exists
+ * @param folder - made where it is missing
  * @returns gives it back
  * @throws {SettingsError} a living process owns it, or it cannot hold a lock
  */
 export function lockFolder(folder: string): () => void {
   const path = join(folder, 'provider.lock');
   const own = JSON.stringify(processId(process.pid));
-  const prepared = `${path}.${randomUUID()}`;
   try {
-    writeFileSync(prepared, own, { mode: 0o600 });
+    mkdirSync(folder, { recursive: true });
+    claim(folder, path, own);
+  } catch (error) {
+    if (error instanceof SettingsError) throw error;
+    throw new SettingsError(`DATA_DIR=${folder} cannot be locked (${error instanceof Error ? error.message : String(error)}): use a local, writable folder`, { cause: error });
+  }
+  return () => { if (textOf(path) === own) rmSync(path, { force: true }); };
+}
+
+function claim(folder: string, path: string, own: string): void {
+  const prepared = `${path}.${randomUUID()}`;
+  writeFileSync(prepared, own, { mode: 0o600 });
+  try {
     while (!takeName(prepared, path)) {
       const found = textOf(path);
       const owner = found === undefined ? undefined : parse(found);
@@ -31,13 +42,9 @@ export function lockFolder(folder: string): () => void {
       }
       if (found !== undefined) putAside(path, found);
     }
-  } catch (error) {
-    if (error instanceof SettingsError) throw error;
-    throw new SettingsError(`DATA_DIR=${folder} cannot be locked (${error instanceof Error ? error.message : String(error)}): use a local, writable folder`, { cause: error });
   } finally {
     rmSync(prepared, { force: true });
   }
-  return () => { if (textOf(path) === own) rmSync(path, { force: true }); };
 }
 
 function takeName(prepared: string, path: string): boolean {

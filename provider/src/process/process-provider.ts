@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
@@ -26,6 +26,7 @@ import { ReplicaSet } from './replica-set.js';
 import { SecretsMount } from './secrets-mount.js';
 import { SpecStore, type StoredFunction } from './spec-store.js';
 import { StartSlots } from './start-slots.js';
+import { Turns } from './turns.js';
 
 export interface ProcessProviderOptions {
   /** Holds `functions/`, `logs/` and `mounts/`; made where it is missing, and this provider's alone until it is closed. */
@@ -55,7 +56,6 @@ export interface ProcessProviderOptions {
  * @throws {SettingsError} another provider owns `dataDir`
  */
 export async function createProcessProvider(options: ProcessProviderOptions): Promise<Provider> {
-  await mkdir(options.dataDir, { recursive: true });
   const unlock = lockFolder(resolve(options.dataDir));
   try {
     const store = await SpecStore.open(join(options.dataDir, 'functions'));
@@ -85,8 +85,8 @@ class ProcessProvider implements Provider {
   readonly #memory = new MemoryWatch();
   readonly #deployed = new Map<string, Deployed>();
   readonly #listeners = new Set<(event: FunctionEvent) => void>();
-  /** What still goes on for a function; the next thing waits for it. */
-  readonly #turns = new Map<string, Promise<void>>();
+  /** By function. */
+  readonly #turns = new Turns();
   /** Removed functions whose replicas drain. */
   readonly #removals = new Map<ReplicaSet, Promise<void>>();
   readonly #unlock: () => void;
@@ -189,7 +189,7 @@ class ProcessProvider implements Provider {
 
   async #close(): Promise<void> {
     const { graceMs = 30_000, dataDir } = this.#options;
-    await Promise.all(this.#turns.values());
+    await this.#turns.idle();
     const sets = [...this.#deployed.values()].map(({ set }) => set);
     await Promise.all([...sets, ...this.#removals.keys()].map((set) => set.close(graceMs)));
     await Promise.all(this.#removals.values());
@@ -290,18 +290,6 @@ class ProcessProvider implements Provider {
   /** One change of a function at a time, in the order they were asked for. */
   async #inTurn(ref: FunctionRef, change: () => Promise<void>): Promise<void> {
     if (this.#closed) throw new ProviderUnavailable('the provider is closing');
-    const key = functionKey(ref);
-    const before = this.#turns.get(key);
-    const done = (async () => {
-      await before;
-      await change();
-    })();
-    const turn = done.catch(() => undefined);
-    this.#turns.set(key, turn);
-    try {
-      await done;
-    } finally {
-      if (this.#turns.get(key) === turn) this.#turns.delete(key);
-    }
+    await this.#turns.take(functionKey(ref), change);
   }
 }
