@@ -69,7 +69,7 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
   test('a handler that runs through a restart of the broker runs once, and its outcome counts', async (t) => {
     const server = await startServer(t);
     // A lease that ends while the broker is away.
-    const queue = await open(t, { url: server.url, leaseMs: 300 });
+    const queue = await open(t, { url: server.url, leaseMs: 1_000 });
     const gate = closedGate();
     const consumer = await recordingConsumer(queue, echo, 4, async () => { await gate.opened; return done; });
     const [id] = await publishInOrder(queue, 1);

@@ -8,7 +8,21 @@
  * an outage longer than the lease would end every long run, only to run it again.
  */
 import type { NatsConnection } from 'nats';
+import { QueueMisconfigured } from '../errors.js';
 import { type DeliveryInfo, identityOf } from './message.js';
+
+const shortestLeaseMs = 1_000;
+const longestLeaseMs = 300_000;
+const longestSilenceMs = 10_000;
+
+/** Whoever shares a lane gives a sign three times in so long, whatever lease it asks for: no lease is shortened below it. */
+export const sharedLeaseMs = 3 * longestSilenceMs;
+
+/** @throws {QueueMisconfigured} shorter than signs can keep up with, or longer than calls of a dead worker should wait */
+export function checkLease(leaseMs: number): void {
+  if (leaseMs >= shortestLeaseMs && leaseMs <= longestLeaseMs) return;
+  throw new QueueMisconfigured(`a lease (ack_wait) of ${leaseMs} ms will not do: choose from 1s to 5m`);
+}
 
 type State =
   | 'running'
@@ -50,7 +64,7 @@ export class Leases {
   #connection: NatsConnection | undefined;
 
   constructor(leaseMs: number) {
-    this.#timer = setInterval(() => { this.#extend(); }, leaseMs / 3);
+    this.#timer = setInterval(() => { this.#extend(); }, Math.min(leaseMs / 3, longestSilenceMs));
   }
 
   /** Before anything is pulled over this connection: what the broker believes lapsed is ours again. */

@@ -17,7 +17,7 @@ import type { Consumer, ConsumeOptions, DeadLetter, LaneStats, Queue, QueueStats
 import { Api } from './api.js';
 import { type Handle, LaneConsumer, type Reading, type Shared } from './consume.js';
 import { readDeadLetters } from './dead-letters.js';
-import { Leases } from './leases.js';
+import { checkLease, Leases } from './leases.js';
 import { Link, pause } from './link.js';
 import { Publisher } from './publish.js';
 import { Replies } from './replies.js';
@@ -28,7 +28,10 @@ export interface JetStreamOptions {
   /** `nats://[user[:password]|token@]host[:port]`, or several of one cluster, separated by commas. */
   readonly url: string;
   readonly log: Logger;
-  /** After this long without a sign of life a delivery goes to another; a sign is sent three times as often. */
+  /**
+   * After this long without a sign of life a delivery goes to another; 1 s to 5 min. Of workers that share a lane the
+   * longest holds. One shorter than 30 s holds for lanes whose durable consumer had none longer before.
+   */
   readonly leaseMs?: number;
   readonly publishTimeoutMs?: number;
   /** Headers and body together; the broker's `max_payload`, less 2 KiB for a dead letter's cause, holds besides. */
@@ -37,14 +40,16 @@ export interface JetStreamOptions {
   readonly replicas?: number;
 }
 
+const defaultLeaseMs = 30_000;
 const checkAgainMs = 2_000;
 
 /**
  * Resolves once the broker is ready, or has shown itself away: then the queue is not `ready` until it comes.
- * @throws {QueueMisconfigured} the broker is there, but older than 2.10, or with streams of our names that will not do.
+ * @throws {QueueMisconfigured} an option will not do, or the broker is there, but older than 2.10, or with streams of our names that will not do.
  *   Found later, after a reconnect, that is logged, and calls are refused until it is mended.
  */
 export async function openJetStreamQueue(options: JetStreamOptions): Promise<Queue> {
+  checkLease(options.leaseMs ?? defaultLeaseMs);
   const queue = new JetStreamQueue(options);
   try {
     await queue.firstVerdict;
@@ -76,7 +81,7 @@ class JetStreamQueue implements Queue {
   #refusal = 'the broker is away';
   #closed: Promise<void> | undefined;
 
-  constructor({ url, log, leaseMs = 30_000, publishTimeoutMs = 5_000, maxBodyBytes = Infinity, replicas = 1 }: JetStreamOptions) {
+  constructor({ url, log, leaseMs = defaultLeaseMs, publishTimeoutMs = 5_000, maxBodyBytes = Infinity, replicas = 1 }: JetStreamOptions) {
     this.#log = log;
     this.#leaseMs = leaseMs;
     this.#publishTimeoutMs = publishTimeoutMs;

@@ -4,9 +4,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { AckPolicy, nanos, RetentionPolicy } from 'nats';
+import pino from 'pino';
 import { QueueFull, QueueMisconfigured } from '../errors.js';
 import { done, echo, eventually, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall } from '../testing/contract-fixture.js';
 import { administer, open, startServer } from '../testing/jetstream-fixture.js';
+import { openJetStreamQueue } from './open.js';
 
 const echoConsumer = 'default=openfaas-fn=echo';
 
@@ -79,15 +81,30 @@ describe('a JetStream queue on a broker that has been used before', { concurrenc
     });
   });
 
-  test('a lease and a publish timeout that have changed are the broker\'s from then on', async (t) => {
+  test('a lease is lengthened for all who share the lane, and never shortened below what the slowest of them keeps', async (t) => {
     const server = await startServer(t);
-    const before = await open(t, { url: server.url, leaseMs: 60_000, publishTimeoutMs: 1_000 });
-    await before.consume(echo, { maxInFlight: 1 }, async () => done);
-    await before.close();
-    const queue = await open(t, { url: server.url, leaseMs: 2_000, publishTimeoutMs: 3_000 });
-    await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+    const ackWaits: number[] = [];
+    for (const leaseMs of [2_000, 60_000, 40_000, 2_000]) {
+      const queue = await open(t, { url: server.url, leaseMs });
+      await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+      await administer(server, async (jsm) => {
+        ackWaits.push((await jsm.consumers.info('POSTERN_CALLS', echoConsumer)).config.ack_wait ?? 0);
+      });
+    }
+    assert.deepEqual(ackWaits, [2_000, 60_000, 40_000, 30_000].map(nanos));
+  });
+
+  test('a lease too short to be kept, or so long that a dead worker\'s calls would wait, is refused', async () => {
+    for (const leaseMs of [0, 999, 300_001, NaN]) {
+      await assert.rejects(openJetStreamQueue({ url: 'nats://127.0.0.1:1', log: pino({ level: 'silent' }), leaseMs }), QueueMisconfigured);
+    }
+  });
+
+  test('a publish timeout that has changed is the broker\'s from then on', async (t) => {
+    const server = await startServer(t);
+    await (await open(t, { url: server.url, publishTimeoutMs: 1_000 })).close();
+    await open(t, { url: server.url, publishTimeoutMs: 3_000 });
     await administer(server, async (jsm) => {
-      assert.equal((await jsm.consumers.info('POSTERN_CALLS', echoConsumer)).config.ack_wait, nanos(2_000));
       assert.equal((await jsm.streams.info('POSTERN_CALLS')).config.duplicate_window, nanos(6_000));
     });
   });

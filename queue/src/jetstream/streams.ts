@@ -14,6 +14,7 @@ import {
 import { type Lane, laneKey } from '../call.js';
 import { QueueMisconfigured } from '../errors.js';
 import { type Api, ApiError, errCodes } from './api.js';
+import { sharedLeaseMs } from './leases.js';
 
 export const streams = { calls: 'POSTERN_CALLS', callbacks: 'POSTERN_CALLBACKS', dead: 'POSTERN_DEAD' } as const;
 
@@ -106,7 +107,10 @@ export function callbackConsumer(leaseMs: number): ConsumerNeeds {
   return { stream: streams.callbacks, name: 'callbacks', filter: 'postern.callback.>', leaseMs };
 }
 
-/** As {@link ensureStreams}. The lease is brought to ours: it is a setting, not a property of what is stored. */
+/**
+ * As {@link ensureStreams}. The lease is brought to ours: it is a setting, not a property of what is stored. But others
+ * may share the consumer, and none of their leases may run out between two of their signs of life.
+ */
 export async function ensureConsumer(api: Api, { stream, name, filter, leaseMs }: ConsumerNeeds): Promise<void> {
   const wanted = {
     durable_name: name,
@@ -127,7 +131,8 @@ export async function ensureConsumer(api: Api, { stream, name, filter, leaseMs }
   for (const field of ['filter_subject', 'ack_policy', 'deliver_policy', 'max_deliver'] as const) {
     differs(`consumer ${name} of stream ${stream}`, field, found[field], wanted[field]);
   }
-  if (found.ack_wait !== wanted.ack_wait) await put({ ...found, ack_wait: wanted.ack_wait });
+  const ackWait = Math.max(wanted.ack_wait, Math.min(found.ack_wait ?? 0, nanos(sharedLeaseMs)));
+  if (found.ack_wait !== ackWait) await put({ ...found, ack_wait: ackWait });
 }
 
 async function findConsumer(api: Api, stream: string, name: string): Promise<ConsumerConfig | undefined> {
