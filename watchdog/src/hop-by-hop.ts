@@ -3,10 +3,13 @@
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
  */
 
-/** `expect` too: the server has answered it itself. Credentials for a proxy are for no function. */
+/**
+ * `expect` too: the server has answered it itself. Credentials for a proxy are for no function. And `x-openfaas-internal` marks an
+ * answer as its sender's own: one that a function passes on from elsewhere is the function's.
+ */
 export const hopByHop: ReadonlySet<string> = new Set([
   'connection', 'expect', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
-  'transfer-encoding', 'upgrade',
+  'transfer-encoding', 'upgrade', 'x-openfaas-internal',
 ]);
 const lengths = new Set(Array.from(hopByHop, (name) => name.length));
 

@@ -18,6 +18,8 @@ async function main(): Promise<void> {
   const settings = readSettings(process.env);
   log.current = new Log(process.stdout, process.stderr, settings.logCallId);
   process.on('exit', log.current.flush);
+  // Whoever read the log has died; the same news comes over the channel, and writing of it would only fail again.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const parent = new ParentChannel(process);
   parent.onLost(() => exitNow(1)); // the guard ends the function's processes
 

@@ -25,6 +25,9 @@ export class ParentChannel {
 
   /** The parent has died, or has let go. */
   onLost(listener: () => void): void {
-    if (this.isOpen) this.channel.on('disconnect', listener);
+    if (!this.isOpen) return;
+    // One that died while this process started has gone without a sound.
+    if (this.channel.connected) this.channel.on('disconnect', listener);
+    else listener();
   }
 }

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { startNatsServer } from '@postern/queue/testing/nats-server';
 import { request } from 'undici';
 import { startCallbackReceiver } from '../callback-receiver.js';
-import { alive, eventually, makeFolder, queueKinds, up } from './fixture.js';
+import { alive, eventually, makeFolder, program, queueKinds, up } from './fixture.js';
 
 async function post(url: string, name: string, body: string, headers: Record<string, string> = {}) {
   const answer = await request(`${url}/async-function/${name}`, { method: 'POST', body, headers });
@@ -162,6 +162,19 @@ test('kill -9 of Postern leaves no function process behind', async (t) => {
   await postern.kill9();
   await eventually(() => children.every((pid) => !alive(pid)) || undefined, `${children.join(', ')} to end`);
 });
+
+for (let round = 1; round <= 3; round++) {
+  test(`kill -9 of Postern while its functions start leaves none of them behind (${round})`, async (t) => {
+    const folder = await makeFolder(t, 'embedded');
+    const postern = program(folder, { env: { PORT: '0' } });
+    const children = await eventually(async () => {
+      const found = await descendants(postern.pid);
+      return found.length >= round ? found : undefined;
+    }, 'a function to start');
+    await postern.kill9();
+    await eventually(() => children.every((pid) => !alive(pid)) || undefined, `${children.join(', ')} to end`);
+  });
+}
 
 /** Every process below one, by /proc. */
 async function descendants(root: number): Promise<number[]> {
