@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { connect } from 'nats';
 import { QueueUnavailable } from '../errors.js';
 import {
   closedGate, done, echo, eventually, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall,
@@ -174,6 +175,27 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
     gate.open();
     assert.deepEqual(await stopped, []);
     await eventuallyDepth(queue, echo, 0);
+  });
+
+  test('a call given back is given back once, though nobody confirms it: a second time would end another\'s run', async (t) => {
+    const server = await startServer(t);
+    const proxy = await startProxy(t, server);
+    const queue = await open(t, { url: `nats://127.0.0.1:${proxy.port}` });
+    const spy = await connect({ servers: `127.0.0.1:${server.port}` });
+    t.after(() => spy.close());
+    const returned: string[] = [];
+    spy.subscribe('$JS.ACK.>', { callback: (_err, msg) => { if (msg.string().startsWith('-NAK')) returned.push(msg.subject); } });
+    await spy.flush();
+    const consumer = await recordingConsumer(queue, echo, 1, () => {
+      proxy.fromServer = () => Buffer.alloc(0);
+      return { kind: 'retry', delayMs: 0 };
+    });
+    await publishInOrder(queue, 1);
+    await consumer.saw(1);
+    await eventually('the call is given back', () => returned.length > 0);
+    await consumer.stop(30_000);
+    await spy.flush();
+    assert.equal(returned.length, 1);
   });
 
   test('two queues share a lane and no call is delivered to both', async (t) => {

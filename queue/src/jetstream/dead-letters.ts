@@ -16,7 +16,8 @@ import type { DeadLetter } from '../queue.js';
 import { type Api, ApiError, errCodes } from './api.js';
 import { deadSubject, streams } from './streams.js';
 
-const longestMessage = 500;
+/** Of a cause's code and of its message. */
+const longestTextBytes = 600;
 
 export interface DeadLetterHeaders {
   readonly messageId: string;
@@ -38,7 +39,9 @@ export function encodeDeadLetterHeaders({ messageId, callId, cause, written }: D
 
 /** Texts come from errors and functions: they must not end the header. */
 function line(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').slice(0, longestMessage);
+  const bytes = Buffer.from(text.replaceAll(/\s+/g, ' '));
+  // As a stream's first part: a character that is cut in two is left out.
+  return new TextDecoder().decode(bytes.subarray(0, longestTextBytes), { stream: true });
 }
 
 /** One stored message, as `STREAM.MSG.GET` answers. */

@@ -93,7 +93,7 @@ class JetStreamQueue implements Queue {
     this.#api = new Api(this.#replies);
     this.#publisher = new Publisher(this.#replies, { timeoutMs: publishTimeoutMs, maxBodyBytes }, () => this.#link.connection?.info?.max_payload ?? Infinity);
     this.#leases = new Leases(leaseMs);
-    const settler = new Settler(this.#replies, this.#api, this.#publisher);
+    const settler = new Settler(this.#replies, this.#api, this.#publisher, leaseMs);
     this.#shared = { api: this.#api, leases: this.#leases, settler, log, confirmMs: publishTimeoutMs };
     this.#link = new Link(url, log, {
       up: (connection) => { void this.#up(connection); },

@@ -12,7 +12,7 @@ import { isNoResponders } from './message.js';
 import type { Replies } from './replies.js';
 import { callSubject } from './streams.js';
 
-/** A dead letter is its call and the cause; so no call may fill a message to the brim. */
+/** A dead letter is its call, or callback, and the cause; so neither may fill a message to the brim. */
 export const causeBytes = 2_048;
 
 export interface PublishLimits {
@@ -51,12 +51,14 @@ export class Publisher {
   /**
    * Stores what settling leaves behind, repeating until it is stored.
    * @param headers - with the `Nats-Msg-Id` that tells a repetition
+   * @param spareBytes - how far below the broker's limit it must stay
    * @throws {BodyTooLarge} it can never be stored
    * @throws {QueueUnavailable} the queue is being closed
    */
-  async store(subject: string, headers: Uint8Array, body: Uint8Array): Promise<void> {
+  async store(subject: string, headers: Uint8Array, body: Uint8Array, spareBytes = 0): Promise<void> {
     const size = headers.length + body.length;
-    if (size > this.#maxPayload()) throw new BodyTooLarge(`headers and body are ${size} bytes; the broker takes ${this.#maxPayload()}`);
+    const limit = this.#maxPayload() - spareBytes;
+    if (size > limit) throw new BodyTooLarge(`headers and body are ${size} bytes; the broker takes ${limit}`);
     await this.#replies.request({
       subject, payload: body, headers, read: (msg) => { try { return readReceipt(msg); } catch (err) { return again(err); } },
     });

@@ -1,10 +1,11 @@
 /**
  * Requests and their answers, pipelined: one inbox for all, the last token of its subjects says whose answer it is.
  * A request is sent again, unchanged, until its answer is accepted: after a new connection, after an answer that is
- * none, and after a second of silence. So whoever asks must ask for what may be asked twice.
+ * none, and after a second of silence. So whoever asks must ask for what may be asked twice,
+ * or say for how long.
  * One timer serves them all; a timer each would cost more than the request.
  */
-import { createInbox, type Msg, type NatsConnection, type PublishOptions } from 'nats';
+import { createInbox, type Msg, type NatsConnection, type NatsError, type PublishOptions } from 'nats';
 import type { Logger } from 'pino';
 import { QueueUnavailable } from '../errors.js';
 import { encodedHeaders, isNoResponders } from './message.js';
@@ -16,6 +17,8 @@ export interface Request<Answer> {
   readonly headers?: Uint8Array;
   /** Given up after this long, with {@link QueueUnavailable}; without it, when the queue is closed. */
   readonly timeoutMs?: number;
+  /** Sent again only within so long of its first sending; unanswered by then, it is given up. Unless told, for ever. */
+  readonly repeatForMs?: number;
   /** `undefined`: no answer yet, ask again. Throws: the request has failed for good. */
   read(msg: Msg): Answer | undefined;
 }
@@ -27,6 +30,9 @@ interface Waiting {
   answer(msg: Msg): boolean;
   fail(error: Error): void;
   giveUpAt: number;
+  readonly repeatForMs: number;
+  /** Counted from the first sending. */
+  repeatUntil: number;
   sendAgainAt: number;
   sends: number;
   problem: string;
@@ -54,15 +60,15 @@ export class Replies {
   /** Answers come over this connection from now on; everything unanswered is asked again. */
   attach(connection: NatsConnection): void {
     this.#connection = connection;
-    connection.subscribe(`${this.#prefix}*`, { callback: (_err, msg) => { this.#receive(msg); } });
-    for (const waiting of this.#waiting.values()) this.#send(waiting);
+    connection.subscribe(`${this.#prefix}*`, { callback: (err, msg) => { this.#receive(err, msg); } });
+    for (const waiting of this.#waiting.values()) if (performance.now() < waiting.repeatUntil) this.#send(waiting);
   }
 
   detach(): void {
     this.#connection = undefined;
   }
 
-  request<Answer>({ subject, payload, headers, timeoutMs = Infinity, read }: Request<Answer>): Promise<Answer> {
+  request<Answer>({ subject, payload, headers, timeoutMs = Infinity, repeatForMs = Infinity, read }: Request<Answer>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const token = (++this.#lastToken).toString(36);
       const waiting: Waiting = {
@@ -76,6 +82,8 @@ export class Replies {
         },
         fail: reject,
         giveUpAt: performance.now() + Math.min(timeoutMs, this.#patienceMs),
+        repeatForMs,
+        repeatUntil: Infinity,
         sendAgainAt: Infinity,
         sends: 0,
         problem: 'no answer',
@@ -112,10 +120,13 @@ export class Replies {
   };
 
   #send(waiting: Waiting): void {
+    if (!this.#connection) return;
+    const now = performance.now();
+    if (waiting.sends === 0) waiting.repeatUntil = now + waiting.repeatForMs;
     waiting.sends++;
-    waiting.sendAgainAt = performance.now() + Math.min(silenceMs * 2 ** (waiting.sends - 1), longestSilenceMs);
+    waiting.sendAgainAt = now + Math.min(silenceMs * 2 ** (waiting.sends - 1), longestSilenceMs);
     try {
-      this.#connection?.publish(waiting.subject, waiting.payload, waiting.options);
+      this.#connection.publish(waiting.subject, waiting.payload, waiting.options);
     } catch (err) {
       // The connection has just ended; what is unanswered is sent again over the next.
       waiting.problem = err instanceof Error ? err.message : String(err);
@@ -123,7 +134,8 @@ export class Replies {
   }
 
   /** Nothing may be thrown from here: it would end the client's reading. */
-  #receive(msg: Msg): void {
+  #receive(err: NatsError | null, msg: Msg): void {
+    if (err) return this.#log.error({ err }, 'the broker does not let us listen for answers');
     const token = msg.subject.slice(this.#prefix.length);
     const waiting = this.#waiting.get(token);
     if (!waiting) return; // a second answer to what was asked twice
@@ -148,7 +160,7 @@ export class Replies {
     let unconfirmed = 0;
     let example: Waiting | undefined;
     for (const [token, waiting] of this.#waiting) {
-      if (now >= waiting.giveUpAt) {
+      if (now >= waiting.giveUpAt || (now >= waiting.sendAgainAt && now >= waiting.repeatUntil)) {
         const { problem, sends } = waiting;
         waiting.fail(new QueueUnavailable(`the broker has not answered in time (sent ${sends} times; last: ${problem})`));
         this.#forget(token);

@@ -11,7 +11,7 @@ import { type Api, ApiError, errCodes } from './api.js';
 import { encodeDeadLetterHeaders } from './dead-letters.js';
 import type { Held } from './leases.js';
 import { isNoResponders } from './message.js';
-import type { Publisher } from './publish.js';
+import { causeBytes, type Publisher } from './publish.js';
 import type { Replies } from './replies.js';
 import { callbackSubject, deadSubject } from './streams.js';
 
@@ -31,11 +31,13 @@ export class Settler {
   readonly #replies: Replies;
   readonly #api: Api;
   readonly #publisher: Publisher;
+  readonly #leaseMs: number;
 
-  constructor(replies: Replies, api: Api, publisher: Publisher) {
+  constructor(replies: Replies, api: Api, publisher: Publisher, leaseMs: number) {
     this.#replies = replies;
     this.#api = api;
     this.#publisher = publisher;
+    this.#leaseMs = leaseMs;
   }
 
   /**
@@ -61,13 +63,17 @@ export class Settler {
     }
   }
 
-  /** To be delivered again after `delayMs`, by whomever. */
+  /**
+   * To be delivered again after `delayMs`, by whomever. Said again only while nobody can have it yet, neither by the
+   * delay nor by the lease's end: later it would take the call from whoever runs it.
+   * @throws {QueueUnavailable} nobody confirmed it: the call will be delivered again when its lease ends
+   */
   async giveBack(held: Held, delayMs: number): Promise<void> {
     held.state = 'returning';
     const wholeMs = Math.ceil(Math.min(Math.max(delayMs, 0), longestDelayMs)) || 0;
     // Nanoseconds by text: they would exceed 2^53.
     const payload = wholeMs > 0 ? `-NAK {"delay": ${wholeMs}000000}` : '-NAK';
-    await this.#replies.request({ subject: held.reply, payload, read: (msg) => isNoResponders(msg) ? undefined : true });
+    await this.#replies.request({ subject: held.reply, payload, repeatForMs: Math.min(wholeMs, this.#leaseMs / 2), read: (msg) => isNoResponders(msg) ? undefined : true });
   }
 
   /** @returns a cause when the callback can never be stored: the call is kept among the dead letters instead */
@@ -75,7 +81,7 @@ export class Settler {
     if (!callback) return undefined;
     try {
       const headers = encodeCallbackHeaders(callback, `callback-${held.identity}`);
-      await this.#publisher.store(callbackSubject(lane), headers, callback.body);
+      await this.#publisher.store(callbackSubject(lane), headers, callback.body, causeBytes);
       return undefined;
     } catch (err) {
       if (!(err instanceof BodyTooLarge)) throw err;
@@ -85,7 +91,13 @@ export class Settler {
 
   async #bury(held: Held, { callId, lane, written, body }: Source, cause: Cause): Promise<void> {
     const headers = encodeDeadLetterHeaders({ messageId: `dead-${held.identity}`, callId, cause, written });
-    await this.#publisher.store(deadSubject(lane), headers, body);
+    try {
+      await this.#publisher.store(deadSubject(lane), headers, body);
+    } catch (err) {
+      if (!(err instanceof BodyTooLarge) || body.length === 0) throw err;
+      const message = `${cause.message} (Its body of ${body.length} bytes no longer fits into a message.)`;
+      await this.#bury(held, { callId, lane, written, body: new Uint8Array() }, { ...cause, message });
+    }
   }
 
   async #remove(held: Held): Promise<void> {

@@ -121,6 +121,36 @@ describe('a JetStream queue on a broker that has been used before', { concurrenc
     assert.deepEqual([letter?.callId, letter?.cause.code, letter?.cause.attempts], [id, 'callback_too_large', 1]);
   });
 
+  test('whatever callback is queued can be given up', async (t) => {
+    const server = await startServer(t, 'max_payload: 64KB');
+    const queue = await open(t, { url: server.url });
+    let bytes = 65_536;
+    await queue.consume(echo, { maxInFlight: 1 }, async ({ item }) => (
+      { kind: 'done', callback: { callId: item.id, url: 'http://127.0.0.1/hook', headers: [], body: Buffer.alloc(bytes -= 200) } }
+    ));
+    const cause = { code: 'gone', message: 'The receiver answered 410.'.padEnd(2_000, '!'), status: 410, attempts: 1 };
+    await queue.consumeCallbacks({ maxInFlight: 1 }, async () => ({ kind: 'dead', cause }));
+    await publishInOrder(queue, 20);
+    await eventually('all are dead letters', async () => (await queue.stats()).dead === 20);
+    const codes = new Set((await queue.deadLetters(20)).map((letter) => letter.cause.code));
+    assert.deepEqual(codes, new Set(['gone', 'callback_too_large']));
+  });
+
+  test('a call that no longer fits beside its cause is kept among the dead letters without its body', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await queue.publish(sampleCall({ body: Buffer.alloc(60_000) }));
+    await administer(server, async (jsm) => {
+      const { config } = await jsm.streams.info('POSTERN_DEAD');
+      await jsm.streams.update('POSTERN_DEAD', { ...config, max_msg_size: 10_000 });
+    });
+    await queue.consume(echo, { maxInFlight: 1 }, async () => ({ kind: 'dead', cause: { code: 'status', message: 'The function answered 400.', attempts: 1 } }));
+    await eventuallyDepth(queue, echo, 0);
+    const [letter] = await queue.deadLetters(1);
+    assert.deepEqual([letter?.cause.code, letter?.body.length], ['status', 0]);
+    assert.match(letter?.cause.message ?? '', /^The function answered 400\. \(Its body of 60000 bytes/);
+  });
+
   test('sequences that begin again with a stream made anew cost no callback and no dead letter', async (t) => {
     const server = await startServer(t);
     for (let round = 1; round <= 2; round++) {
