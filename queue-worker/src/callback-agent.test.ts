@@ -8,7 +8,7 @@ import { exchange } from './http-exchange.js';
 import { startServer } from './testing/fixtures.js';
 
 const deadlines = new Deadlines();
-const limits = { timeoutMs: 30_000, timeoutMessage: 'too late', maxBodyBytes: 1_000, signal: new AbortController().signal };
+const limits = { timeoutMs: 30_000, timeoutMessage: 'too late', maxBodyBytes: 1_000, whenLonger: 'stop' as const, signal: new AbortController().signal };
 
 /** POSTs to `host` at the port of a server on loopback, whose names resolve to `addresses`. */
 async function reach(host: string, addresses: readonly string[], allow: readonly string[]): Promise<{ requests: number; hostHeader: string | undefined; error: unknown }> {

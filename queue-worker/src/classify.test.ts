@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { classify, defaultRetryCodes } from './classify.js';
-import { AnswerTooLarge, TimedOut, Unreachable } from './errors.js';
+import { AnswerTooLarge, BadCall, TimedOut, Unreachable } from './errors.js';
 
 const codes = new Set(defaultRetryCodes);
 const answered = (status: number, headers: readonly (readonly [string, string])[] = [], body = '') =>
@@ -38,8 +38,9 @@ test('a function\'s own 404 that looks like the gateway\'s is its final word', (
   assert.equal(classify(answered(404, [], error('function_not_found')), codes).kind, 'final');
 });
 
-test('an answer that is too large is hopeless, other failures are not', () => {
+test('an answer that is too large and a call that cannot be sent are hopeless, other failures are not', () => {
   assert.equal(classify({ kind: 'failed', error: new AnswerTooLarge(10) }, codes).kind, 'hopeless');
+  assert.equal(classify({ kind: 'failed', error: new BadCall('invalid header') }, codes).kind, 'hopeless');
   assert.deepEqual(classify({ kind: 'failed', error: new TimedOut('too late') }, codes), { kind: 'retryable', reason: { code: 'timeout', message: 'too late' } });
   assert.deepEqual(classify({ kind: 'failed', error: new Error('ECONNRESET') }, codes), { kind: 'retryable', reason: { code: 'unreachable', message: 'ECONNRESET' } });
   assert.equal(classify({ kind: 'failed', error: undefined }, codes).kind, 'retryable');

@@ -27,8 +27,8 @@ export type Verdict =
 /** `retry_http_codes`. */
 export const defaultRetryCodes: readonly number[] = [408, 429, 500, 502, 503, 504];
 
-// Answers of the gateway's own that another try cannot change.
-const lasting = new Set(['function_not_found', 'body_too_large', 'answer_too_large']);
+// Failures, and answers of the gateway's own, that another try cannot change.
+const lasting = new Set(['function_not_found', 'body_too_large', 'answer_too_large', 'bad_call']);
 
 /**
  * @param retryCodes - statuses of the function's own that are worth another try; every other is its final word
@@ -37,7 +37,7 @@ export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verd
   if (end.kind === 'failed') {
     const reason = reasonOf(end.error);
     if (end.error instanceof Unreachable && !end.error.sent) return { kind: 'not-run', reason };
-    return { kind: reason.code === 'answer_too_large' ? 'hopeless' : 'retryable', reason };
+    return { kind: lasting.has(reason.code) ? 'hopeless' : 'retryable', reason };
   }
   const { status, headers, body } = end.answer;
   const maker = headerValue(headers, 'x-openfaas-internal');

@@ -35,6 +35,9 @@ const maxAnswerBytes = 64 * 1024;
 // Statuses by which a host, not one of its paths, says that it cannot serve now.
 const hostIsUnwell = new Set([429, 502, 503, 504]);
 
+// What another try cannot change.
+const lasting = new Set(['gone', 'address_refused', 'bad_call']);
+
 export async function deliverCallback(delivery: Delivery<Callback>, context: CallbackContext, env = systemEnv): Promise<Outcome> {
   const { item, attempt } = delivery;
   const url = readUrl(item.url, context.allow);
@@ -44,16 +47,17 @@ export async function deliverCallback(delivery: Delivery<Callback>, context: Cal
 
   const startMs = performance.now();
   const reply = await post(url, delivery, context);
-  context.receivers.left(url.host, reply.kind === 'answered' && !hostIsUnwell.has(reply.status));
+  const tookMs = performance.now() - startMs;
+  context.receivers.left(url.host, reply.kind === 'answered' && !hostIsUnwell.has(reply.status), tookMs);
   if (delivery.signal.aborted) return { kind: 'retry', delayMs: 0 };
 
-  const seen = { call_id: item.callId, receiver: url.origin, attempt, duration_ms: Math.round(performance.now() - startMs) };
+  const seen = { call_id: item.callId, receiver: url.origin, attempt, duration_ms: Math.round(tookMs) };
   if (reply.kind === 'answered' && reply.status >= 200 && reply.status < 300) {
     context.log.info({ ...seen, status: reply.status }, 'callback delivered');
     return { kind: 'done' };
   }
   const { code, message, status } = failure(reply);
-  if (code === 'gone' || code === 'address_refused') return giveUp(delivery, code, message, context, status);
+  if (lasting.has(code)) return giveUp(delivery, code, message, context, status);
   const next = nextCallbackTry(endedAtMs(item.headers), context.schedule, reply.kind === 'answered' ? reply.retryAfter : undefined, env);
   if (next.kind === 'give-up') return giveUp(delivery, code, message, context, status);
   context.log.warn({ ...seen, code, status, reason: message, delay_ms: next.delayMs }, 'callback failed, to be tried again');
@@ -67,7 +71,7 @@ async function post(url: URL, { item, signal }: Delivery<Callback>, context: Cal
   };
   const timeoutMessage = `The receiver did not answer within callback_timeout (${timeoutMs} ms).`;
   try {
-    const { status, headers } = await exchange(agent, request, { timeoutMs, timeoutMessage, maxBodyBytes: maxAnswerBytes, signal }, deadlines);
+    const { status, headers } = await exchange(agent, request, { timeoutMs, timeoutMessage, maxBodyBytes: maxAnswerBytes, whenLonger: 'stop', signal }, deadlines);
     return { kind: 'answered', status, retryAfter: headerValue(headers, 'retry-after') };
   } catch (error) {
     const code = error instanceof ExchangeError ? error.code : 'unreachable';

@@ -1,7 +1,7 @@
 /** How a call to a function or to a callback's receiver fails without an answer: one class and one stable code each. */
 
 export abstract class ExchangeError extends Error {
-  abstract readonly code: 'timeout' | 'answer_too_large' | 'unreachable' | 'address_refused';
+  abstract readonly code: 'timeout' | 'answer_too_large' | 'unreachable' | 'address_refused' | 'bad_call';
 }
 
 /** No whole answer in time. The message names the limit. */
@@ -37,4 +37,10 @@ export class Unreachable extends ExchangeError {
 export class AddressRefused extends ExchangeError {
   override readonly name = 'AddressRefused';
   readonly code = 'address_refused';
+}
+
+/** A header, path or method that HTTP does not allow; only a publisher other than the gateway can have let it in. */
+export class BadCall extends ExchangeError {
+  override readonly name = 'BadCall';
+  readonly code = 'bad_call';
 }

@@ -46,7 +46,8 @@ export function functionListOverHttp({ gatewayUrl, credentials, log, everyMs = 2
       let timer: NodeJS.Timeout | undefined;
 
       const read = async (path: string): Promise<unknown> => {
-        const limits = { timeoutMs, timeoutMessage: `No answer within ${timeoutMs} ms.`, maxBodyBytes: maxListBytes, signal };
+        const whenLonger = () => new Error(`The list is longer than ${maxListBytes} bytes.`);
+        const limits = { timeoutMs, timeoutMessage: `No answer within ${timeoutMs} ms.`, maxBodyBytes: maxListBytes, whenLonger, signal };
         const answer = await exchange(agent, { origin, target: prefix + path, method: 'GET', headers, body: new Uint8Array() }, limits, deadlines);
         if (answer.status !== 200) throw new Error(`The gateway answered ${answer.status}.`);
         return JSON.parse(Buffer.from(answer.body).toString('utf8')) as unknown;

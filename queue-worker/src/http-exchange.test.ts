@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { Agent } from 'undici';
 import { Deadlines } from './deadlines.js';
-import { AnswerTooLarge, TimedOut, Unreachable } from './errors.js';
+import { AnswerTooLarge, BadCall, TimedOut, Unreachable } from './errors.js';
 import { type ExchangeLimits, exchange } from './http-exchange.js';
 import { startServer, until } from './testing/fixtures.js';
 
@@ -13,7 +13,7 @@ const deadlines = new Deadlines(10);
 const post = { target: '/a%2Fb?x=%20', method: 'POST', headers: ['X-One', '1', 'X-One', '2', 'X-High', 'caf\u00e9'], body: Buffer.from([0, 255]) };
 
 function limits(over: Partial<ExchangeLimits> = {}): ExchangeLimits {
-  return { timeoutMs: 30_000, timeoutMessage: 'too late', maxBodyBytes: 1_000, signal: new AbortController().signal, ...over };
+  return { timeoutMs: 30_000, timeoutMessage: 'too late', maxBodyBytes: 1_000, whenLonger: 'stop', signal: new AbortController().signal, ...over };
 }
 
 test('a request arrives to the byte, and its answer comes back to the byte', async () => {
@@ -40,14 +40,16 @@ test('a request arrives to the byte, and its answer comes back to the byte', asy
   }
 });
 
-test('an answer over the limit fails, or is cut where that is enough', async () => {
+test('an answer over the limit fails, or is cut where that is enough, or is read to its end and dropped', async () => {
   const server = await startServer((res) => { res.end(Buffer.alloc(5_000, 'x')); });
   const agent = new Agent();
   try {
     const request = { origin: server.url, ...post };
-    await assert.rejects(exchange(agent, request, limits({ tooLong: () => new AnswerTooLarge(1_000) }), deadlines), AnswerTooLarge);
+    await assert.rejects(exchange(agent, request, limits({ whenLonger: () => new AnswerTooLarge(1_000) }), deadlines), AnswerTooLarge);
     const answer = await exchange(agent, request, limits(), deadlines);
     assert.ok(answer.status === 200 && answer.body.byteLength <= 1_000);
+    const dropped = await exchange(agent, request, limits({ whenLonger: 'drop' }), deadlines);
+    assert.ok(dropped.status === 200 && dropped.body.byteLength <= 1_000);
     assert.equal((await exchange(agent, request, limits({ maxBodyBytes: 5_000 }), deadlines)).body.byteLength, 5_000);
   } finally {
     await agent.destroy();
@@ -122,8 +124,25 @@ test('a refused and a cut connection are unreachable, and the message says why',
     cutter.close();
     await once(cutter, 'close');
     await assert.rejects(exchange(agent, { origin, ...post }, limits(), deadlines), (error) => error instanceof Unreachable && !error.sent && error.message.includes('ECONNREFUSED'));
-    await assert.rejects(exchange(agent, { ...post, origin, headers: ['X-Bad', 'a\r\nb'] }, limits(), deadlines), Unreachable);
   } finally {
     await agent.destroy();
   }
 });
+
+for (const [what, over] of [
+  ['a header\'s value', { headers: ['X-Bad', 'a\r\nb'] }], ['a header\'s name', { headers: ['X Bad', 'a'] }], ['a header of the connection\'s', { headers: ['Expect', 'x'] }],
+  ['a path', { target: '/a b' }], ['a method', { method: 'GE T' }], ['the method CONNECT', { method: 'CONNECT' }],
+] as const) {
+  test(`${what} that HTTP does not allow is never sent, and told apart from a host that is away`, async () => {
+    const server = await startServer((res) => { res.end(); });
+    const agent = new Agent();
+    try {
+      const request = { ...post, origin: server.url, ...over };
+      await assert.rejects(exchange(agent, { ...request, headers: [...request.headers] }, limits({ timeoutMs: 5_000 }), deadlines), BadCall);
+      assert.equal(server.seen.length, 0);
+    } finally {
+      await agent.destroy();
+      await server.close();
+    }
+  });
+}

@@ -3,9 +3,9 @@
  * Not here: which hosts may be reached (callback-agent.ts), what an answer means (classify.ts, deliver-callback.ts).
  */
 import type { HeaderList } from '@postern/queue';
-import type { Dispatcher } from 'undici';
+import { type Dispatcher, errors } from 'undici';
 import type { Deadline, Deadlines } from './deadlines.js';
-import { ExchangeError, TimedOut, Unreachable } from './errors.js';
+import { BadCall, ExchangeError, TimedOut, Unreachable } from './errors.js';
 import type { Answer } from './invoke.js';
 
 export interface HttpRequest {
@@ -25,15 +25,16 @@ export interface ExchangeLimits {
   /** The message of the {@link TimedOut}: which limit, and where it is set. */
   readonly timeoutMessage: string;
   readonly maxBodyBytes: number;
-  /** Made when the answer is longer; absent: what fits is kept and the rest is not read. */
-  readonly tooLong?: () => Error;
+  /** Of a longer answer the rest is not read, or is read and dropped, so that its sender can finish; or it fails as said. */
+  readonly whenLonger: 'stop' | 'drop' | (() => Error);
   readonly signal: AbortSignal;
 }
 
 /**
  * @throws {TimedOut}
  * @throws {Unreachable}
- * @throws {ExchangeError} whatever the dispatcher's connector or `tooLong` gave
+ * @throws {BadCall}
+ * @throws {ExchangeError} whatever the dispatcher's connector or `whenLonger` gave
  * @throws the signal's reason when it is aborted
  */
 export function exchange(dispatcher: Dispatcher, request: HttpRequest, limits: ExchangeLimits, deadlines: Deadlines): Promise<Answer> {
@@ -43,6 +44,10 @@ export function exchange(dispatcher: Dispatcher, request: HttpRequest, limits: E
       return;
     }
     const { origin, target: path, method, headers, body } = request;
+    if (method === 'CONNECT') {
+      reject(new BadCall('This cannot be sent over HTTP: CONNECT has no answer.'));
+      return;
+    }
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     dispatcher.dispatch(
       { origin, path, method, headers, body: bytes, headersTimeout: 0, bodyTimeout: 0 },
@@ -85,14 +90,14 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { maxBodyBytes, tooLong } = this.#limits;
+    const { maxBodyBytes, whenLonger } = this.#limits;
     if (this.#over !== undefined) return;
     this.#bytes += chunk.byteLength;
     if (this.#bytes <= maxBodyBytes) {
       this.#chunks.push(chunk);
-    } else if (tooLong) {
-      this.#fail(tooLong());
-    } else {
+    } else if (typeof whenLonger === 'function') {
+      this.#fail(whenLonger());
+    } else if (whenLonger === 'stop') {
       this.#succeed();
       controller.abort(new Unreachable('read enough', true));
     }
@@ -103,7 +108,9 @@ class Collector implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    this.#fail(error instanceof ExchangeError ? error : new Unreachable(describe(error), this.#controller !== undefined, { cause: error }));
+    if (error instanceof ExchangeError) this.#fail(error);
+    else if (refusedByUndici(error)) this.#fail(new BadCall(`This cannot be sent over HTTP: ${error.message}.`, { cause: error }));
+    else this.#fail(new Unreachable(describe(error), this.#controller !== undefined, { cause: error }));
   }
 
   #succeed(): void {
@@ -133,6 +140,10 @@ function headerList(raw: Dispatcher.DispatchController['rawHeaders']): HeaderLis
   const list: (readonly [string, string])[] = [];
   for (let i = 0; i + 1 < raw.length; i += 2) list.push([latin1(raw[i]), latin1(raw[i + 1])]);
   return list;
+}
+
+function refusedByUndici(error: Error): boolean {
+  return error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError;
 }
 
 function latin1(bytes: Buffer | string | undefined): string {

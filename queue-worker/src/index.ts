@@ -1,4 +1,4 @@
-export { AddressRefused, AnswerTooLarge, ExchangeError, TimedOut, Unreachable } from './errors.js';
+export { AddressRefused, AnswerTooLarge, BadCall, ExchangeError, TimedOut, Unreachable } from './errors.js';
 export type { DeployedFunction, FunctionList } from './function-list.js';
 export { functionHeaders } from './invoke.js';
 export type { Answer, Invoke } from './invoke.js';

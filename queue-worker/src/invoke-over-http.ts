@@ -14,6 +14,8 @@ export interface InvokeOverHttpOptions {
 
 // The gateway's own timeout should come first: its 504 says more than ours can.
 const allowanceMs = 5_000;
+// Without a callback nobody gets the body; this much is kept, because an error of the gateway's is told by its code.
+const errorBytes = 16_384;
 
 export function invokeOverHttp(options: InvokeOverHttpOptions): { readonly invoke: Invoke; close(): Promise<void> } {
   const { origin, pathname } = new URL(options.gatewayUrl);
@@ -25,14 +27,14 @@ export function invokeOverHttp(options: InvokeOverHttpOptions): { readonly invok
   const limits = {
     timeoutMs: options.upstreamTimeoutMs + allowanceMs,
     timeoutMessage: `The gateway did not answer within upstream_timeout (${options.upstreamTimeoutMs} ms) and ${allowanceMs} ms more.`,
-    maxBodyBytes,
-    tooLong: () => new AnswerTooLarge(maxBodyBytes),
   };
+  const forCallback = { ...limits, maxBodyBytes, whenLonger: () => new AnswerTooLarge(maxBodyBytes) };
+  const forNobody = { ...limits, maxBodyBytes: errorBytes, whenLonger: 'drop' } as const;
   return {
     invoke: (call, attempt, signal) => {
       const target = `${prefix}${call.lane.function}.${call.lane.namespace}${call.path}${call.query === '' ? '' : `?${call.query}`}`;
       const request = { origin, target, method: call.method, headers: functionHeaders(call, attempt), body: call.body };
-      return exchange(pool, request, { ...limits, signal }, deadlines);
+      return exchange(pool, request, { ...(call.callbackUrl === undefined ? forNobody : forCallback), signal }, deadlines);
     },
     close: () => pool.destroy(),
   };

@@ -16,7 +16,7 @@ export type Invoke = (call: Call, attempt: number, signal: AbortSignal) => Promi
 export interface Answer {
   readonly status: number;
   readonly headers: HeaderList;
-  /** To the byte as it was sent, content encoding included. */
+  /** To the byte as it was sent, content encoding included. For a call without a callback it may be cut short: its status decides. */
   readonly body: Uint8Array;
 }
 

@@ -4,12 +4,12 @@
  */
 import { type Call, type Consumer, type Delivery, type Lane, type LaneStats, type Outcome, type Queue, laneKey, laneOf } from '@postern/queue';
 import type { Logger } from 'pino';
-import { AdaptiveLimit } from './adaptive-limit.js';
 import type { DeployedFunction } from './function-list.js';
 import { type FunctionRules, readRules } from './function-rules.js';
 import type { Invoke } from './invoke.js';
 import type { LaneMetrics, WorkerMetrics } from './metrics.js';
 import { type AttemptContext, runAttempt } from './run-attempt.js';
+import { Turns } from './turns.js';
 
 export interface LanesOptions {
   readonly queue: Queue;
@@ -32,7 +32,8 @@ interface OpenLane {
   readonly lane: Lane;
   readonly metrics: LaneMetrics;
   readonly context: AttemptContext & { rules: FunctionRules };
-  readonly limit: AdaptiveLimit;
+  /** Deliveries being handled: running, or waiting for their turn. */
+  inHand: number;
   /** `undefined` when it could not be opened. */
   readonly consumer: Promise<Consumer | undefined>;
 }
@@ -78,7 +79,7 @@ export class Lanes {
     for (const [key, open] of this.#open) {
       open.metrics.pending = this.#depths.get(key)?.depth ?? 0;
       if (wanted.has(key)) this.#update(open);
-      else if (open.metrics.running === 0) this.#shut(key, 0);
+      else if (open.inHand === 0) this.#shut(key, 0);
     }
     for (const [key, lane] of wanted) if (!this.#open.has(key)) this.#start(key, lane);
   }
@@ -90,39 +91,37 @@ export class Lanes {
     const metrics = this.#options.metrics.lane(lane);
     metrics.pending = this.#depths.get(key)?.depth ?? 0;
     const rules = this.#rulesFor(lane);
-    const limit = new AdaptiveLimit(rules.maxInFlight);
-    const invokeLimited: Invoke = async (call, attempt, signal) => {
-      const answer = await invoke(call, attempt, signal);
-      const before = limit.current;
-      if (answer.status === 429) limit.refused(metrics.running - 1);
-      else limit.answered();
-      if (limit.current !== before) setLimit(open);
-      return answer;
-    };
-    const context = { functionName, invoke: invokeLimited, rules, maxBodyBytes, notRunGiveUpAfterMs, log };
-    const handle = async (delivery: Delivery<Call>): Promise<Outcome> => {
+    const invokeCounted: Invoke = async (call, attempt, signal) => {
       metrics.running++;
+      try {
+        return await invoke(call, attempt, signal);
+      } finally {
+        metrics.running--;
+      }
+    };
+    const context = { functionName, invoke: invokeCounted, rules, turns: new Turns(), maxBodyBytes, notRunGiveUpAfterMs, log };
+    const handle = async (delivery: Delivery<Call>): Promise<Outcome> => {
+      open.inHand++;
       const outcome = await runAttempt(delivery, context);
-      metrics.running--;
+      open.inHand--;
       metrics.ended(outcome.kind, delivery.signal.aborted);
       return outcome;
     };
-    const consumer = queue.consume(lane, { maxInFlight: limit.current }, handle).catch((error: unknown) => {
+    const consumer = queue.consume(lane, { maxInFlight: rules.maxInFlight }, handle).catch((error: unknown) => {
       log.warn({ err: error }, 'lane cannot be consumed, to be tried again');
       metrics.remove();
       if (this.#open.get(key) === open) this.#open.delete(key);
       return undefined;
     });
-    const open: OpenLane = { lane, metrics, context, limit, consumer };
+    const open: OpenLane = { lane, metrics, context, inHand: 0, consumer };
     this.#open.set(key, open);
   }
 
-  #update(open: OpenLane): void {
-    const { context, limit } = open;
-    const before = limit.current;
-    context.rules = this.#rulesFor(open.lane);
-    limit.setCeiling(context.rules.maxInFlight);
-    if (limit.current !== before) setLimit(open);
+  #update({ lane, context, consumer }: OpenLane): void {
+    const { maxInFlight } = context.rules;
+    context.rules = this.#rulesFor(lane);
+    const limit = context.rules.maxInFlight;
+    if (limit !== maxInFlight) void consumer.then((opened) => { opened?.setMaxInFlight(limit); });
   }
 
   #shut(key: string, graceMs: number): void {
@@ -136,7 +135,10 @@ export class Lanes {
 
   async #stop({ consumer, metrics, context }: OpenLane, graceMs: number): Promise<readonly string[]> {
     try {
-      return await (await consumer)?.stop(graceMs) ?? [];
+      const stopped = (await consumer)?.stop(graceMs);
+      // Only now: what waits for its turn is handed back, and must not come here again.
+      context.turns.close();
+      return await stopped ?? [];
     } catch (error) {
       context.log.error({ err: error }, 'consumer did not stop well');
       return [];
@@ -160,10 +162,6 @@ export class Lanes {
     }
     return { fn, rules };
   }
-}
-
-function setLimit({ consumer, limit }: OpenLane): void {
-  void consumer.then((opened) => { opened?.setMaxInFlight(limit.current); });
 }
 
 function functionName({ name, namespace }: DeployedFunction): string {

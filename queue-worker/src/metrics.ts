@@ -1,6 +1,7 @@
 /**
  * The worker's metrics, OpenFaaS's names where it has them. Labels come from deployed functions and queued lanes; what
- * is no longer served is forgotten. Counted once per attempt; gauges are read when they are scraped.
+ * is no longer served is forgotten. Counted once per attempt, as it ends: an outcome the queue cannot store in the end, or a
+ * worker killed before it is stored, means one more attempt, which counts as one. Gauges are read when they are scraped.
  */
 import type { Lane, Outcome } from '@postern/queue';
 import { Counter, Gauge, type Registry } from 'prom-client';
@@ -9,7 +10,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 export interface LaneMetrics {
   /** Calls stored and not settled, as last seen. */
   pending: number;
-  /** Attempts running in this worker. */
+  /** Invocations running in this worker. */
   running: number;
   ended(outcome: Outcome['kind'], letGo: boolean): void;
   remove(): void;
@@ -32,16 +33,16 @@ export function createWorkerMetrics(registry: Registry): WorkerMetrics {
     },
   });
   laneGauge('queue_worker_pending_messages', 'Calls stored and not settled.', ({ pending }) => pending);
-  laneGauge('queue_worker_function_invocation_inflight', 'Attempts running in this worker.', ({ running }) => running);
+  laneGauge('queue_worker_function_invocation_inflight', 'Invocations running in this worker.', ({ running }) => running);
   const processed = new Counter({
-    name: 'queue_worker_messages_processed_total', help: 'Calls that left the queue, done or dead.', registers, labelNames: ['queue_name'],
+    name: 'queue_worker_messages_processed_total', help: 'Attempts that ended their call, done or dead.', registers, labelNames: ['queue_name'],
   });
   const attempts = new Counter({
     name: 'postern_worker_attempts_total', help: 'Attempts by how they ended: done, retry, dead, let_go.', registers,
     labelNames: ['function_name', 'outcome'],
   });
   const dead = new Counter({
-    name: 'postern_worker_dead_total', help: 'Calls given up.', registers, labelNames: ['function_name'],
+    name: 'postern_worker_dead_total', help: 'Attempts after which their call was given up.', registers, labelNames: ['function_name'],
   });
   const callbacks = new Counter({
     name: 'postern_worker_callbacks_total', help: 'Callback tries by how they ended: done, retry (failed or held back), dead, let_go.', registers,

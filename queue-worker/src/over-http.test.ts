@@ -31,11 +31,25 @@ test('an answer over the limit and a gateway that is away are told apart', async
   const server = await startServer((res) => { res.end('x'.repeat(11)); });
   const gateway = invokeOverHttp({ gatewayUrl: server.url, upstreamTimeoutMs: 30_000, maxBodyBytes: 10 });
   try {
-    await assert.rejects(gateway.invoke(makeCall(), 1, signal), AnswerTooLarge);
+    await assert.rejects(gateway.invoke(makeCall({ callbackUrl: 'https://example.com' }), 1, signal), AnswerTooLarge);
     await server.close();
     await assert.rejects(gateway.invoke(makeCall(), 1, signal), Unreachable);
   } finally {
     await gateway.close();
+  }
+});
+
+test('without a callback an answer of any length is read to its end, and its status told', async () => {
+  let sent = false;
+  const server = await startServer((res) => { res.writeHead(201).end(Buffer.alloc(5_000_000), () => { sent = true; }); });
+  const gateway = invokeOverHttp({ gatewayUrl: server.url, upstreamTimeoutMs: 30_000, maxBodyBytes: 10 });
+  try {
+    const { status, body } = await gateway.invoke(makeCall(), 1, signal);
+    assert.deepEqual([status, sent], [201, true]);
+    assert.ok(body.byteLength < 20_000);
+  } finally {
+    await gateway.close();
+    await server.close();
   }
 });
 

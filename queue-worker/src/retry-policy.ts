@@ -30,18 +30,14 @@ export const systemEnv: Env = { now: Date.now, random: Math.random };
  * @see https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export function decideRetry(attempt: number, policy: RetryPolicy, retryAfter: string | undefined, env = systemEnv): RetryDecision {
-  if (attempt >= policy.maxAttempts) return { kind: 'give-up' };
-  return { kind: 'retry', delayMs: retryDelay(attempt, policy, retryAfter, env) };
-}
-
-/** The wait alone, for what is tried again whatever the attempts. @see decideRetry */
-export function retryDelay(attempt: number, { minWaitMs, maxWaitMs }: RetryPolicy, retryAfter: string | undefined, env = systemEnv): number {
+  const { maxAttempts, minWaitMs, maxWaitMs } = policy;
+  if (attempt >= maxAttempts) return { kind: 'give-up' };
   const askedMs = parseRetryAfter(retryAfter, env.now());
   if (askedMs !== undefined) {
     // Capped: a date far off must not park a call out of sight.
-    return Math.min(Math.max(askedMs, minWaitMs), maxWaitMs);
+    return { kind: 'retry', delayMs: Math.min(Math.max(askedMs, minWaitMs), maxWaitMs) };
   }
   // The exponent is capped, because 0 * Infinity is NaN.
   const ceilingMs = Math.min(minWaitMs * 2 ** Math.min(attempt - 1, 40), maxWaitMs);
-  return Math.floor(env.random() * ceilingMs);
+  return { kind: 'retry', delayMs: Math.floor(env.random() * ceilingMs) };
 }

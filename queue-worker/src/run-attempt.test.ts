@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Call, HeaderList, Outcome } from '@postern/queue';
-import { TimedOut } from './errors.js';
+import { TimedOut, Unreachable } from './errors.js';
 import { type Answer, type Invoke, functionHeaders } from './invoke.js';
 import { endedAtHeader } from './make-callback.js';
 import { runAttempt } from './run-attempt.js';
+import { Turns } from './turns.js';
 import { deliveryOf, makeCall, recordingLog } from './testing/fixtures.js';
 
 const nowMs = 1_795_000_000_000;
 const env = { now: () => nowMs, random: () => 0.5 };
 const rules = { maxInFlight: 1, retry: { maxAttempts: 3, minWaitMs: 10_000, maxWaitMs: 120_000 }, retryCodes: new Set([429, 500, 503]) };
+const atOnce = { minWaitMs: 1, maxWaitMs: 1 };
 const withCallback = makeCall({ callbackUrl: 'https://example.com/hook' });
 
 const answer = (status: number, headers: HeaderList = [], body = 'out'): Answer => ({ status, headers, body: Buffer.from(body) });
 
-function attempt(call: Call, number: number, invoke: Invoke, maxBodyBytes = 1_000): Promise<Outcome> {
-  return runAttempt(deliveryOf(call, number), { functionName: 'wordcount', invoke, rules, maxBodyBytes, notRunGiveUpAfterMs: 3_600_000, log: recordingLog().log }, env);
+function attempt(call: Call, number: number, invoke: Invoke, { maxBodyBytes = 1_000, notRunGiveUpAfterMs = 3_600_000 } = {}): Promise<Outcome> {
+  return runAttempt(deliveryOf(call, number), { functionName: 'wordcount', invoke, rules, maxBodyBytes, turns: new Turns(atOnce), notRunGiveUpAfterMs, log: recordingLog().log }, env);
 }
 
 function header(outcome: Outcome, name: string): readonly string[] {
@@ -72,12 +74,44 @@ test('a call that was never answered is dead with a callback that says so', asyn
     { error: { code: 'timeout', message: 'No answer within upstream_timeout (60000 ms).' } });
 });
 
-test('a call that meets full replicas costs no attempts; it is given up when it has waited too long', async () => {
-  const busy = () => Promise.resolve(answer(429, [['X-OpenFaaS-Internal', 'of-watchdog'], ['Retry-After', '15']]));
-  assert.deepEqual(await attempt(withCallback, 99, busy), { kind: 'retry', delayMs: 15_000 });
-  const old = makeCall({ acceptedNs: `${nowMs - 3_600_000}000000` });
-  assert.equal((await attempt(old, 3, busy)).kind, 'dead');
-  assert.equal((await attempt(old, 2, busy)).kind, 'retry', 'a call that waited long in the queue still has its attempts');
+test('a call that was refused many times without having run still has all its attempts', async () => {
+  const seen: number[] = [];
+  const outcome = await attempt(withCallback, 1, async (_call, number) => {
+    seen.push(number);
+    if (seen.length > 50) return answer(503);
+    if (seen.length % 2 === 0) throw new Unreachable('connect ECONNREFUSED', false);
+    return answer(429, [['X-OpenFaaS-Internal', 'of-watchdog']]);
+  });
+  assert.deepEqual(outcome, { kind: 'retry', delayMs: 5_000 });
+  assert.deepEqual([seen.length, new Set(seen)], [51, new Set([1])]);
+});
+
+test('a call that could not be run for too long is given up, with what refused it as the cause', async () => {
+  let tries = 0;
+  const outcome = await attempt(withCallback, 1, () => { tries++; return Promise.reject(new Unreachable('connect ECONNREFUSED', false)); }, { notRunGiveUpAfterMs: 20 });
+  assert.ok(outcome.kind === 'dead' && outcome.callback);
+  assert.deepEqual(outcome.cause, { code: 'unreachable', message: 'connect ECONNREFUSED', attempts: 1 });
+  assert.ok(tries > 1);
+});
+
+test('a call that waits for room is let go at once when its delivery is', async () => {
+  const controller = new AbortController();
+  const outcome = await runAttempt(deliveryOf(withCallback, 1, controller.signal), {
+    functionName: 'wordcount', rules, maxBodyBytes: 10, turns: new Turns({ minWaitMs: 3_600_000, maxWaitMs: 3_600_000 }), notRunGiveUpAfterMs: 3_600_000, log: recordingLog().log,
+    invoke: async () => { setImmediate(() => { controller.abort(); }); return answer(429, [['X-OpenFaaS-Internal', 'of-watchdog']]); },
+  }, env);
+  assert.deepEqual(outcome, { kind: 'retry', delayMs: 0 });
+});
+
+test('a call whose attempts never came to an end is dead without another, as what may have killed its worker', async () => {
+  let runs = 0;
+  const invoke: Invoke = async () => { runs++; return answer(200); };
+  assert.equal((await attempt(withCallback, 6, invoke)).kind, 'done');
+  const outcome = await attempt(withCallback, 7, invoke);
+  assert.ok(outcome.kind === 'dead' && outcome.callback);
+  assert.deepEqual([outcome.cause.code, outcome.cause.attempts, runs], ['worker_died', 7, 1]);
+  assert.deepEqual(header(outcome, 'X-Function-Status'), ['503']);
+  assert.match(Buffer.from(outcome.callback.body).toString(), /worker_died/);
 });
 
 test('a function that is not deployed is dead at once', async () => {
@@ -87,19 +121,24 @@ test('a function that is not deployed is dead at once', async () => {
   assert.deepEqual(outcome.cause, { code: 'function_not_found', message: 'No function wordcount is deployed.', status: 404, attempts: 1 });
 });
 
-test('an answer over max_body_bytes is dead at once, and its callback says so', async () => {
-  const outcome = await attempt(withCallback, 1, async () => answer(200, [], 'x'.repeat(11)), 10);
+test('an answer over max_body_bytes is no callback: its call is dead at once, and the callback says so', async () => {
+  const outcome = await attempt(withCallback, 1, async () => answer(200, [], 'x'.repeat(11)), { maxBodyBytes: 10 });
   assert.ok(outcome.kind === 'dead' && outcome.callback);
   assert.equal(outcome.cause.code, 'answer_too_large');
   assert.ok(outcome.callback.body.byteLength < 300);
   assert.match(Buffer.from(outcome.callback.body).toString(), /answer_too_large/);
 });
 
+test('an answer over max_body_bytes that nobody asked for is an answer like any other', async () => {
+  assert.deepEqual(await attempt(makeCall(), 1, async () => answer(200, [], 'x'.repeat(11)), { maxBodyBytes: 10 }), { kind: 'done' });
+  assert.equal((await attempt(makeCall(), 1, async () => answer(500, [], 'x'.repeat(11)), { maxBodyBytes: 10 })).kind, 'retry');
+});
+
 test('an attempt that was let go decides nothing, whatever its invoke did', async () => {
   const controller = new AbortController();
   const { log, lines } = recordingLog();
   const outcome = await runAttempt(deliveryOf(withCallback, 3, controller.signal), {
-    functionName: 'wordcount', rules, maxBodyBytes: 10, notRunGiveUpAfterMs: 0, log,
+    functionName: 'wordcount', rules, maxBodyBytes: 10, turns: new Turns(), notRunGiveUpAfterMs: 0, log,
     invoke: async () => { controller.abort(); return answer(200); },
   }, env);
   assert.deepEqual(outcome, { kind: 'retry', delayMs: 0 });

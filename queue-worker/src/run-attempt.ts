@@ -1,5 +1,5 @@
 /**
- * One attempt at a call, from delivery to outcome: invoke, classify, decide. Nothing here throws past `runAttempt`, and
+ * One attempt at a call, from delivery to outcome: wait for its turn, invoke, classify, decide. Nothing here throws past `runAttempt`, and
  * nothing is settled here: the queue applies the outcome.
  */
 import type { Call, Cause, Delivery, Outcome } from '@postern/queue';
@@ -9,7 +9,8 @@ import { AnswerTooLarge } from './errors.js';
 import type { FunctionRules } from './function-rules.js';
 import type { Invoke } from './invoke.js';
 import { type CallEnd, makeCallback } from './make-callback.js';
-import { decideRetry, retryDelay, systemEnv } from './retry-policy.js';
+import { decideRetry, systemEnv } from './retry-policy.js';
+import type { Turns } from './turns.js';
 
 export interface AttemptContext {
   /** As callers write it: without a namespace in the default one. */
@@ -18,7 +19,8 @@ export interface AttemptContext {
   /** As they are now: a function may be deployed anew while its calls wait. */
   readonly rules: FunctionRules;
   readonly maxBodyBytes: number;
-  /** A call whose function could not be run is given up no sooner than this after it was accepted, nor before its last attempt. */
+  readonly turns: Turns;
+  /** So long after it was first refused without having run, a call is given up. */
   readonly notRunGiveUpAfterMs: number;
   /** Bound to the lane: queue, namespace, function. */
   readonly log: Logger;
@@ -31,23 +33,44 @@ interface Attempt extends Delivery<Call> {
   readonly durationMs: number;
 }
 
-/** @returns what becomes of the call; when the delivery was let go meanwhile, `retry` at once, which nobody heeds */
+// A worker that stops, or is killed with the host, costs the call a delivery too: a few are allowed for.
+const sparedDeliveries = 3;
+
+/** @returns what becomes of the call; when it was let go meanwhile, `retry` at once */
 export async function runAttempt(delivery: Delivery<Call>, context: AttemptContext, env = systemEnv): Promise<Outcome> {
-  const startMs = performance.now();
-  const end = await invokeOnce(delivery, context);
-  if (delivery.signal.aborted) {
-    context.log.debug({ call_id: delivery.item.id, attempt: delivery.attempt }, 'attempt let go');
-    return { kind: 'retry', delayMs: 0 };
-  }
+  const { maxAttempts } = context.rules.retry;
+  if (delivery.attempt > maxAttempts + sparedDeliveries) return workerDied(delivery, context, env);
+  const record = await runInTurn(delivery, context);
+  if (record) return decide(record, context, env);
+  context.log.debug({ call_id: delivery.item.id, attempt: delivery.attempt }, 'attempt let go');
+  return { kind: 'retry', delayMs: 0 };
+}
+
+/** Invokes until the function has run, or has been out of reach for too long. @returns `undefined` when the call was let go */
+async function runInTurn(delivery: Delivery<Call>, context: AttemptContext): Promise<Attempt | undefined> {
   const { item, attempt, signal } = delivery;
-  const verdict = classify(end, context.rules.retryCodes);
-  return decide({ item, attempt, signal, end, verdict, durationMs: performance.now() - startMs }, context, env);
+  const { turns, notRunGiveUpAfterMs } = context;
+  let refusedAtMs: number | undefined;
+  while (await turns.take(signal)) {
+    const startMs = performance.now();
+    const end = await invokeOnce(delivery, context);
+    const endMs = performance.now();
+    const verdict = classify(end, context.rules.retryCodes);
+    if (verdict.kind === 'not-run') turns.refused();
+    else turns.ended();
+    if (signal.aborted) return undefined;
+    refusedAtMs ??= endMs;
+    if (verdict.kind !== 'not-run' || endMs - refusedAtMs >= notRunGiveUpAfterMs) {
+      return { item, attempt, signal, end, verdict, durationMs: endMs - startMs };
+    }
+  }
+  return undefined;
 }
 
 async function invokeOnce({ item, attempt, signal }: Delivery<Call>, { invoke, maxBodyBytes }: AttemptContext): Promise<AttemptEnd> {
   try {
     const answer = await invoke(item, attempt, signal);
-    if (answer.body.byteLength > maxBodyBytes) return { kind: 'failed', error: new AnswerTooLarge(maxBodyBytes) };
+    if (item.callbackUrl !== undefined && answer.body.byteLength > maxBodyBytes) return { kind: 'failed', error: new AnswerTooLarge(maxBodyBytes) };
     return { kind: 'answered', answer };
   } catch (error) {
     return { kind: 'failed', error };
@@ -58,12 +81,8 @@ function decide(record: Attempt, context: AttemptContext, env: typeof systemEnv)
   const { verdict, attempt } = record;
   switch (verdict.kind) {
     case 'final': return done(record, context, env);
-    case 'hopeless': return dead(record, verdict.reason, context, env);
-    case 'not-run': {
-      const tooOld = attempt >= context.rules.retry.maxAttempts && ageMs(record.item, env) >= context.notRunGiveUpAfterMs;
-      if (tooOld) return dead(record, verdict.reason, context, env);
-      return again(record, verdict.reason, retryDelay(attempt, context.rules.retry, retryAfter(record.end), env), context);
-    }
+    case 'hopeless':
+    case 'not-run': return dead(record, verdict.reason, context, env);
     case 'retryable': {
       const decision = decideRetry(attempt, context.rules.retry, retryAfter(record.end), env);
       return decision.kind === 'retry' ? again(record, verdict.reason, decision.delayMs, context) : dead(record, verdict.reason, context, env);
@@ -71,8 +90,17 @@ function decide(record: Attempt, context: AttemptContext, env: typeof systemEnv)
   }
 }
 
+/** Delivered again and again, because no attempt came to an end. */
+function workerDied({ item, attempt, signal }: Delivery<Call>, context: AttemptContext, env: typeof systemEnv): Outcome {
+  const reason: Reason = {
+    code: 'worker_died',
+    message: `Delivered ${attempt} times without coming to an end: the worker died or was stopped during its attempts, which this call may have caused.`,
+  };
+  return dead({ item, attempt, signal, end: { kind: 'failed', error: undefined }, verdict: { kind: 'hopeless', reason }, durationMs: 0 }, reason, context, env);
+}
+
 function done(record: Attempt, context: AttemptContext, env: typeof systemEnv): Outcome {
-  context.log.info({ ...fields(record), ...statusOf(record.end) }, 'call done');
+  context.log.info({ ...fields(record), ...statusOf(record.end) }, 'attempt ended the call: done');
   const callback = makeCallback(record.item, callEnd(record, undefined, context, env));
   return callback ? { kind: 'done', callback } : { kind: 'done' };
 }
@@ -84,7 +112,7 @@ function again(record: Attempt, reason: Reason, delayMs: number, { log }: Attemp
 
 function dead(record: Attempt, reason: Reason, context: AttemptContext, env: typeof systemEnv): Outcome {
   const cause: Cause = { ...reason, attempts: record.attempt };
-  context.log.warn({ ...fields(record), code: cause.code, status: cause.status, reason: cause.message }, 'call given up');
+  context.log.warn({ ...fields(record), code: cause.code, status: cause.status, reason: cause.message }, 'attempt ended the call: given up');
   const callback = makeCallback(record.item, callEnd(record, reason, context, env));
   return callback ? { kind: 'dead', cause, callback } : { kind: 'dead', cause };
 }
@@ -93,11 +121,6 @@ function callEnd(record: Attempt, reason: Reason | undefined, { rules, functionN
   const { end, attempt, durationMs } = record;
   const maxAttempts = Math.max(rules.retry.maxAttempts, attempt);
   return { functionName, end, attempt, maxAttempts, durationMs, nowMs: env.now(), ...(reason === undefined ? {} : { reason }) };
-}
-
-function ageMs({ acceptedNs }: Call, env: typeof systemEnv): number {
-  // Nanoseconds without their last six digits are milliseconds, and fit a number.
-  return env.now() - Number(acceptedNs.slice(0, -6));
 }
 
 function retryAfter(end: AttemptEnd): string | undefined {

@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { Call, Queue } from '@postern/queue';
 import { readSettings } from '@postern/settings';
 import { Registry } from 'prom-client';
+import { Unreachable } from './errors.js';
 import type { DeployedFunction, FunctionList } from './function-list.js';
 import type { Answer, Invoke } from './invoke.js';
 import { queueWorkerSettings } from './settings.js';
@@ -141,6 +142,51 @@ test('a function with room for two answers all of a hundred calls, though 429 wo
   await until(() => isEmpty(queue), 'all are settled');
   assert.equal((await queue.stats()).dead, 0);
   t.diagnostic(`${refusals} refusals for 100 calls`);
+});
+
+test('an outage of the gateway uses up no attempts, and the backlog waits in the queue', async (t) => {
+  let away = true;
+  let tries = 0;
+  const runs = new Map<string, number>();
+  const { queue, lines } = await start(t, async ({ id }, attempt) => {
+    tries++;
+    if (away) throw new Unreachable('connect ECONNREFUSED', false);
+    runs.set(id, attempt);
+    return { ...ok, status: attempt === 1 ? 503 : 200 };
+  }, [fn('f', { 'com.openfaas.retry.attempts': '2' })], { max_inflight: '5' });
+  for (let i = 0; i < 40; i++) await queue.publish(callOf('f'));
+  await until(() => tries >= 2, 'one is refused, and later tried again');
+  assert.ok(tries <= 10, `${tries} tries for 5 in hand`);
+  away = false;
+  await until(() => isEmpty(queue), 'all are done');
+  assert.deepEqual([runs.size, new Set(runs.values()), (await queue.stats()).dead], [40, new Set([2]), 0]);
+  assert.deepEqual(lines.filter(({ level }) => Number(level) >= 40), []);
+});
+
+test('close does not wait for calls that wait for the gateway', async (t) => {
+  let tries = 0;
+  const { queue, worker } = await start(t, () => { tries++; return Promise.reject(new Unreachable('connect ECONNREFUSED', false)); }, [fn('f')], { shutdown_timeout: '1h', upstream_timeout: '1h' });
+  await queue.publish(callOf('f'));
+  await until(() => tries > 0, 'it is tried');
+  await worker.close();
+  assert.deepEqual((await queue.stats()).lanes, [{ lane: lane('f'), depth: 1 }]);
+});
+
+test('two thousand callbacks waiting for a slow receiver do not hold up one to another', async (t) => {
+  const slow = await startServer((res) => { setTimeout(() => { res.end(); }, 300); });
+  const healthy = await startServer((res) => { res.end(); });
+  t.after(() => Promise.all([slow.close(), healthy.close()]));
+  const { queue, metrics } = await start(t, async () => ok, [fn('f')]);
+  const heldBack = async () => Number(/postern_worker_callbacks_total\{outcome="retry"\} (\d+)/.exec(await metrics.metrics())?.[1] ?? 0);
+  await Promise.all(Array.from({ length: 2_000 }, () => queue.publish(callOf('f', { callbackUrl: slow.url }))));
+  await until(async () => await heldBack() > 1_900, 'they are held back');
+  const before = { served: slow.seen.length, heldBack: await heldBack() };
+  await queue.publish(callOf('f', { callbackUrl: healthy.url }));
+  await until(() => healthy.seen.length === 1, 'the healthy receiver has its callback');
+  await until(() => slow.seen.length >= before.served + 50, 'the slow one is served on');
+  const again = await heldBack() - before.heldBack;
+  assert.ok(again < 1_000, `${again} more times held back while 50 were served: the backlog circles`);
+  t.diagnostic(`held back ${again} more times while 50 were served`);
 });
 
 test('calls of a function that is gone, and of a queue it has left, are not forgotten', async (t) => {
