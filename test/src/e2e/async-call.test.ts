@@ -43,7 +43,7 @@ for (const kind of queueKinds) {
 
   test(`${kind}: kill -9 of everything loses no accepted call; what ran is run again with a higher attempt`, async (t) => {
     const folder = await makeFolder(t, kind);
-    const env = { ack_wait: '3s' };
+    const env = { ack_wait: '5s' };
     const first = await up(folder, env);
     const ids = new Set<string>();
     for (let i = 0; i < 40; i++) {

@@ -59,7 +59,7 @@ test('broker absent at start: sync calls work, async ones get 503 until it comes
 
 test('broker killed and restarted under load: every call that got 202 runs, every other got 503', async (t) => {
   const folder = await makeFolder(t, 'jetstream');
-  const { url } = await up(folder, { ack_wait: '3s' });
+  const { url } = await up(folder, { ack_wait: '5s' });
   const accepted = new Set<string>();
   const statuses = new Map<number, number>();
   let stop = false;

@@ -17,7 +17,7 @@ test('a call goes gateway, broker, worker, gateway, provider\'s replica; a worke
   const provider = program(folder, { program: 'provider', env: { PORT: '0' } });
   const gateway = program(folder, { program: 'gateway', env: { PORT: '0', functions_provider_url: await loggedUrl(provider, 'the provider listens') } });
   const url = await loggedUrl(gateway, 'gateway listens');
-  const workerEnv = { gateway_url: url, metrics_port: '0', ack_wait: '3s', callback_allow: '127.0.0.1' };
+  const workerEnv = { gateway_url: url, metrics_port: '0', ack_wait: '5s', callback_allow: '127.0.0.1' };
   const workers = [program(folder, { program: 'queue-worker', env: workerEnv }), program(folder, { program: 'queue-worker', env: workerEnv })];
   for (const worker of workers) await loggedUrl(worker, 'queue-worker started');
   await eventually(async () => {
