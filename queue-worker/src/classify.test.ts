@@ -29,6 +29,11 @@ test('a 429 of the watchdog\'s own means that the function has not run, a functi
   assert.equal(classify(answered(429), codes).kind, 'retryable');
 });
 
+test('a gateway that does not know yet what is deployed has not run the function', () => {
+  assert.equal(classify(answered(503, [internal], error('provider_unavailable')), codes).kind, 'not-run');
+  assert.equal(classify(answered(503, [], error('provider_unavailable')), codes).kind, 'retryable');
+});
+
 test('a function that is not deployed is hopeless at once, and the gateway\'s words are kept', () => {
   assert.deepEqual(classify(answered(404, [internal], error('function_not_found')), codes),
     { kind: 'hopeless', reason: { code: 'function_not_found', message: 'm', status: 404 } });

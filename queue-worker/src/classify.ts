@@ -20,7 +20,7 @@ export interface Reason {
 export type Verdict =
   | { readonly kind: 'final' }
   | { readonly kind: 'retryable'; readonly reason: Reason }
-  /** Every replica was full, or the gateway is away: the function has not run, and that costs no attempts. */
+  /** Every replica was full, or the gateway is away or does not know yet what is deployed: the function has not run, and that costs no attempts. */
   | { readonly kind: 'not-run'; readonly reason: Reason }
   | { readonly kind: 'hopeless'; readonly reason: Reason };
 
@@ -46,7 +46,7 @@ export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verd
     const code = said?.code ?? 'status';
     const reason = { code, message: said?.message ?? `${maker} answered ${status}.`, status };
     if (lasting.has(code) && status < 500) return { kind: 'hopeless', reason };
-    return { kind: status === 429 ? 'not-run' : 'retryable', reason };
+    return { kind: status === 429 || code === 'provider_unavailable' ? 'not-run' : 'retryable', reason };
   }
   if (!retryCodes.has(status)) return { kind: 'final' };
   return { kind: 'retryable', reason: { code: 'status', message: `The function answered ${status}.`, status } };
