@@ -12,5 +12,5 @@ test('a function waits in the queue it names, else in "default"', () => {
 test('a lane is read back from its key, and nothing else is one', () => {
   const lane = { queue: 'slow', namespace: 'ns', function: 'f-1' };
   assert.deepEqual(parseLaneKey(laneKey(lane)), lane);
-  for (const key of ['', 'a', 'a.b', 'a.b.', 'a.b.c.d']) assert.equal(parseLaneKey(key), undefined);
+  for (const key of ['', 'a', 'a.b', 'a.b.', 'a.b.c.d', 'a.b.c@d', 'a.b.*', 'a.b.>', 'a.b. ', 'a.b.c\n', 'a.b.é']) assert.equal(parseLaneKey(key), undefined);
 });

@@ -56,9 +56,22 @@ export function laneKey(lane: Lane): string {
   return `${lane.queue}.${lane.namespace}.${lane.function}`;
 }
 
+/** Each name is one token of a NATS subject, so that no lane reaches another's calls. */
+const laneKeyForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/**
+ * As {@link laneKey}, for what is about to be stored or listened to.
+ * @throws {RangeError} this cannot be a lane: a defect above, because names are checked where they come in
+ */
+export function checkedLaneKey(lane: Lane): string {
+  const key = laneKey(lane);
+  if (!laneKeyForm.test(key)) throw new RangeError(`no lane has the key ${JSON.stringify(key)}`);
+  return key;
+}
+
 /** @returns `undefined` when the text is no lane's key */
 export function parseLaneKey(key: string): Lane | undefined {
-  const [queue, namespace, name, ...rest] = key.split('.');
-  if (!queue || !namespace || !name || rest.length > 0) return undefined;
+  if (!laneKeyForm.test(key)) return undefined;
+  const [queue = '', namespace = '', name = ''] = key.split('.');
   return { queue, namespace, function: name };
 }

@@ -3,7 +3,7 @@
  * and never per call; what must survive is in the store.
  */
 import type { Lane } from '../call.js';
-import { laneKey, parseLaneKey } from '../call.js';
+import { checkedLaneKey, parseLaneKey } from '../call.js';
 import { callbackLaneId, encodeLaneId } from './layout.js';
 import type { Store } from './store.js';
 
@@ -43,8 +43,9 @@ export class Lanes {
     return ++this.#sequence;
   }
 
+  /** @throws {RangeError} this cannot be a lane */
   of(lane: Lane): LaneState {
-    const key = laneKey(lane);
+    const key = checkedLaneKey(lane);
     let state = this.#byKey.get(key);
     if (state === undefined) {
       state = { ...newLane(++this.#lastId, key, lane, 0), stored: false };

@@ -34,9 +34,9 @@ export class Publisher {
     if (size > this.#limits.maxBodyBytes) {
       throw new BodyTooLarge(`Headers and body together are ${size} bytes; the queue stores at most ${this.#limits.maxBodyBytes}.`);
     }
+    const lane = this.#lanes.of(call.lane);
     this.#count(size);
     if (!this.#store.reserve.leavesRoomFor(size)) throw new QueueUnavailable('The disk is full: what space is left is kept for the calls already accepted.');
-    const lane = this.#lanes.of(call.lane);
     const sequence = this.#lanes.nextSequence();
     const value = joinParts(head, call.body);
     const unclaim = this.#store.reserve.claim(size);

@@ -21,9 +21,12 @@ const timeoutMs = 5_000;
 /** Answers as their types tell are JetStream's to keep; only its errors are looked at. */
 export class Api {
   readonly #replies: Replies;
+  readonly #streamMissing: () => void;
 
-  constructor(replies: Replies) {
+  /** @param streamMissing - called when an answer says so */
+  constructor(replies: Replies, streamMissing: () => void) {
     this.#replies = replies;
+    this.#streamMissing = streamMissing;
   }
 
   /**
@@ -37,8 +40,13 @@ export class Api {
   }
 
   /** As {@link ask}, in JSON as it goes over the wire: numbers in it may exceed 2^53. */
-  askText(endpoint: string, question: string): Promise<string> {
-    return this.#replies.request({ subject: `$JS.API.${endpoint}`, payload: question, timeoutMs, read: readAnswer });
+  async askText(endpoint: string, question: string): Promise<string> {
+    try {
+      return await this.#replies.request({ subject: `$JS.API.${endpoint}`, payload: question, timeoutMs, read: readAnswer });
+    } catch (err) {
+      if (err instanceof ApiError && err.errCode === errCodes.streamNotFound) this.#streamMissing();
+      throw err;
+    }
   }
 }
 

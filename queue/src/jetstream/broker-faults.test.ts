@@ -198,6 +198,30 @@ describe('a JetStream queue when things fail', { concurrency: true }, () => {
     assert.equal(returned.length, 1);
   });
 
+  test('a consumer that the broker\'s silence keeps from its lane can be had, stopped and closed all the same', async (t) => {
+    const server = await startServer(t, 'authorization { users: [ { user: a, password: a, permissions: { publish: { deny: ["$JS.API.CONSUMER.>"] } } } ] }');
+    const queue = await open(t, { url: server.url.replace('//', '//a:a@') });
+    const consumer = await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+    assert.deepEqual(await consumer.stop(0), []);
+    await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+    await queue.close();
+  });
+
+  test('a stream deleted under our feet is made again: by whoever publishes, and by whoever consumes', async (t) => {
+    const server = await startServer(t);
+    const [gateway, worker] = [await open(t, { url: server.url }), await open(t, { url: server.url })];
+    const drop = (): Promise<void> => administer(server, (jsm) => jsm.streams.delete('POSTERN_CALLS'));
+    await drop();
+    await publishInOrder(gateway, 1);
+    const consumer = await recordingConsumer(worker, echo, 1, () => done);
+    await consumer.saw(1);
+    await eventuallyDepth(worker, echo, 0);
+    await drop();
+    await eventually('the worker has made it again', () => worker.stats().then(() => true, () => false));
+    await publishInOrder(gateway, 1);
+    await consumer.saw(2);
+  });
+
   test('two queues share a lane and no call is delivered to both', async (t) => {
     const server = await startServer(t);
     const queues = [await open(t, { url: server.url }), await open(t, { url: server.url })];

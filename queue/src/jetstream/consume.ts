@@ -74,9 +74,8 @@ export class LaneConsumer<Item> implements Consumer {
     });
   }
 
-  /** Resolves when deliveries may come over this connection, or it has ended. */
-  async attach(connection: NatsConnection): Promise<void> {
-    if (!this.#stopped) await this.#pulling.attach(connection);
+  attach(connection: NatsConnection): void {
+    if (!this.#stopped) this.#pulling.attach(connection);
   }
 
   detach(): void {

@@ -4,7 +4,7 @@
  *
  *     away ──connected──▶ checking the streams ──as needed──▶ ready ──▶ closed
  *      ▲                      │        ▲ │ no, or no answer     │
- *      └───connection lost────┴────────┴─┴──────────────────────┘
+ *      └───connection lost────┴────────┴─┴──────────────────────┘   (a stream that is missed: looked at again)
  *
  * Not here: the parts it is made of, one a file in this folder.
  */
@@ -42,6 +42,8 @@ export interface JetStreamOptions {
 
 const defaultLeaseMs = 30_000;
 const checkAgainMs = 2_000;
+const betweenChecksMs = 500;
+const mostStraysTold = 100;
 
 /**
  * Resolves once the broker is ready, or has shown itself away: then the queue is not `ready` until it comes.
@@ -77,7 +79,11 @@ class JetStreamQueue implements Queue {
   #verdict: (err?: unknown) => void = () => undefined;
   /** Aborted when the connection of the moment has ended. */
   #connected = new AbortController();
+  /** Of the connection whose broker is being looked at. */
+  #checking: AbortSignal | undefined;
   #ready = false;
+  /** Subjects that are no lane's and were logged. */
+  readonly #strays = new Set<string>();
   #refusal = 'the broker is away';
   #closed: Promise<void> | undefined;
 
@@ -90,13 +96,15 @@ class JetStreamQueue implements Queue {
       this.#verdict = (err) => { if (err instanceof QueueMisconfigured) reject(err); else resolve(); };
     });
     this.#replies = new Replies(log);
-    this.#api = new Api(this.#replies);
-    this.#publisher = new Publisher(this.#replies, { timeoutMs: publishTimeoutMs, maxBodyBytes }, () => this.#link.connection?.info?.max_payload ?? Infinity);
+    const streamMissing = (): void => { void this.#check(); };
+    const maxPayload = (): number => this.#link.connection?.info?.max_payload ?? Infinity;
+    this.#api = new Api(this.#replies, streamMissing);
+    this.#publisher = new Publisher(this.#replies, { timeoutMs: publishTimeoutMs, maxBodyBytes }, maxPayload, streamMissing);
     this.#leases = new Leases(leaseMs);
     const settler = new Settler(this.#replies, this.#api, this.#publisher, leaseMs);
     this.#shared = { api: this.#api, leases: this.#leases, settler, log, confirmMs: publishTimeoutMs };
     this.#link = new Link(url, log, {
-      up: (connection) => { void this.#up(connection); },
+      up: (connection) => { this.#up(connection); },
       down: () => { this.#down(); },
       failed: (err) => { this.#refuse(err); },
     });
@@ -111,7 +119,7 @@ class JetStreamQueue implements Queue {
     return this.#publisher.publish(call);
   }
 
-  consume(lane: Lane, options: ConsumeOptions, handle: Handle<Call>): Promise<Consumer> {
+  async consume(lane: Lane, options: ConsumeOptions, handle: Handle<Call>): Promise<Consumer> {
     const reading: Reading<Call> = { lane: laneKey(lane), read: (headers, body) => readCall(lane, headers, body), callId: ({ id }) => id };
     return this.#consume(laneConsumer(lane, this.#leaseMs), reading, options, handle);
   }
@@ -127,7 +135,8 @@ class JetStreamQueue implements Queue {
     if (this.#ready) await ensureConsumer(this.#api, needs).catch((err: unknown) => { if (err instanceof QueueMisconfigured) throw err; });
     const consumer = new LaneConsumer(needs, reading, options, handle, this.#shared);
     this.#consumers.add(consumer);
-    if (this.#ready && this.#link.connection) await consumer.attach(this.#link.connection);
+    const { connection } = this.#link;
+    if (this.#ready && connection && !connection.isClosed()) consumer.attach(connection);
     return {
       setMaxInFlight: (maxInFlight) => { consumer.setMaxInFlight(maxInFlight); },
       stop: async (graceMs) => {
@@ -154,11 +163,19 @@ class JetStreamQueue implements Queue {
       const page = Object.entries(info.state.subjects ?? {});
       for (const [subject, depth] of page) {
         const lane = parseLaneKey(subject.slice(prefix.length));
-        if (lane && depth > 0) lanes.push({ lane, depth });
+        if (!lane) this.#tellStray(subject);
+        else if (depth > 0) lanes.push({ lane, depth });
       }
       offset += page.length;
       if (page.length === 0 || offset >= (info.total ?? 0)) return lanes;
     }
+  }
+
+  /** Any NATS client may store what no worker ever takes. */
+  #tellStray(subject: string): void {
+    if (this.#strays.has(subject) || this.#strays.size >= mostStraysTold) return;
+    this.#strays.add(subject);
+    this.#log.warn({ subject }, 'the calls\' stream holds a subject that is no lane\'s; nobody takes it: remove it');
   }
 
   deadLetters(limit: number): Promise<readonly DeadLetter[]> {
@@ -180,26 +197,39 @@ class JetStreamQueue implements Queue {
     await this.#link.close();
   }
 
-  async #up(connection: NatsConnection): Promise<void> {
-    const connected = new AbortController();
-    this.#connected = connected;
+  #up(connection: NatsConnection): void {
+    this.#connected = new AbortController();
     this.#replies.attach(connection);
-    while (!connected.signal.aborted) {
+    void this.#check();
+  }
+
+  /** Returns when the streams are as we need them, or the connection has ended. Also when a stream shows itself missing. */
+  async #check(): Promise<void> {
+    const { connection } = this.#link;
+    const { signal } = this.#connected;
+    if (!connection || this.#checking === signal) return;
+    this.#checking = signal;
+    while (!signal.aborted) {
       try {
         // Longer than a publish is repeated for, so that no repetition comes after its id is forgotten.
         await ensureStreams(this.#api, { replicas: this.#replicas, duplicateWindowMs: 2 * this.#publishTimeoutMs });
-        if (connected.signal.aborted) return;
+        if (signal.aborted) return;
         this.#leases.attach(connection);
         this.#ready = true;
         this.#verdict();
-        await Promise.all([...this.#consumers].map((consumer) => consumer.attach(connection)));
-        return;
+        for (const consumer of this.#consumers) consumer.attach(connection);
+        break;
       } catch (err) {
+        if (signal.aborted) return;
+        this.#ready = false;
         if (!(err instanceof QueueMisconfigured)) this.#log.warn({ err }, 'connected, but JetStream does not answer; asking again');
         this.#refuse(err);
-        await pause(checkAgainMs, connected.signal);
+        await pause(checkAgainMs, signal);
       }
     }
+    // Publishes that wait for a stream's leader ask for this many times a second.
+    await pause(betweenChecksMs, signal);
+    if (this.#checking === signal) this.#checking = undefined;
   }
 
   #down(): void {

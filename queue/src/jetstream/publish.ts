@@ -25,15 +25,20 @@ export class Publisher {
   readonly #replies: Replies;
   readonly #limits: PublishLimits;
   readonly #maxPayload: () => number;
+  readonly #streamMissing: () => void;
   /** Drawn once: with a counter it makes ids as unique as one drawn each time. */
   readonly #messageIds = nuid.next();
   #published = 0;
 
-  /** @param maxPayload - the broker's limit for a message, `max_payload` */
-  constructor(replies: Replies, limits: PublishLimits, maxPayload: () => number) {
+  /**
+   * @param maxPayload - the broker's limit for a message, `max_payload`
+   * @param streamMissing - called when nobody serves a subject: the stream is gone, or its broker is not there yet
+   */
+  constructor(replies: Replies, limits: PublishLimits, maxPayload: () => number, streamMissing: () => void) {
     this.#replies = replies;
     this.#limits = limits;
     this.#maxPayload = maxPayload;
+    this.#streamMissing = streamMissing;
   }
 
   /** @see Queue.publish */
@@ -43,7 +48,7 @@ export class Publisher {
     const limit = Math.min(this.#limits.maxBodyBytes, this.#maxPayload() - causeBytes);
     if (size > limit) throw new BodyTooLarge(`headers and body are ${size} bytes; the queue takes ${limit}`);
     const sequence = await this.#replies.request({
-      subject: callSubject(call.lane), payload: call.body, headers, timeoutMs: this.#limits.timeoutMs, read: readReceipt,
+      subject: callSubject(call.lane), payload: call.body, headers, timeoutMs: this.#limits.timeoutMs, read: (msg) => this.#read(msg),
     });
     return { sequence };
   }
@@ -60,8 +65,15 @@ export class Publisher {
     const limit = this.#maxPayload() - spareBytes;
     if (size > limit) throw new BodyTooLarge(`headers and body are ${size} bytes; the broker takes ${limit}`);
     await this.#replies.request({
-      subject, payload: body, headers, read: (msg) => { try { return readReceipt(msg); } catch (err) { return again(err); } },
+      subject, payload: body, headers, read: (msg) => { try { return this.#read(msg); } catch (err) { return again(err); } },
     });
+  }
+
+  /** As {@link readReceipt}. */
+  #read(msg: Msg): string | undefined {
+    if (!isNoResponders(msg)) return readReceipt(msg);
+    this.#streamMissing();
+    return undefined;
   }
 }
 
@@ -76,7 +88,6 @@ function again(err: unknown): undefined {
  * @throws {BodyTooLarge} at the stream's limit for a message
  */
 function readReceipt(msg: Msg): string | undefined {
-  if (isNoResponders(msg)) return undefined;
   const text = msg.string();
   const error = readError(text);
   if (!error) return /"seq":\s*(\d+)/.exec(text)?.[1];

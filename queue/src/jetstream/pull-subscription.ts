@@ -57,12 +57,12 @@ export class PullSubscription {
     this.#watch = setInterval(() => { this.#look(); }, heartbeatMs);
   }
 
-  /** Resolves when deliveries may come, or when this attachment is over. */
-  async attach(connection: NatsConnection): Promise<void> {
+  /** Returns before the durable consumer is there: that may take as long as the broker is silent. */
+  attach(connection: NatsConnection): void {
     if (this.#life?.connection === connection) return;
     this.detach();
     this.#life = this.#begin(connection);
-    await this.#ensure(this.#life, 0);
+    void this.#ensure(this.#life, 0);
   }
 
   detach(): void {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { AckPolicy, nanos, RetentionPolicy } from 'nats';
+import { AckPolicy, DiscardPolicy, nanos, RetentionPolicy } from 'nats';
 import pino from 'pino';
 import { QueueFull, QueueMisconfigured } from '../errors.js';
 import { done, echo, eventually, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall } from '../testing/contract-fixture.js';
@@ -149,6 +149,29 @@ describe('a JetStream queue on a broker that has been used before', { concurrenc
     const [letter] = await queue.deadLetters(1);
     assert.deepEqual([letter?.cause.code, letter?.body.length], ['status', 0]);
     assert.match(letter?.cause.message ?? '', /^The function answered 400\. \(Its body of 60000 bytes/);
+  });
+
+  test('a subject that is no lane\'s is no lane in stats, and is logged once', async (t) => {
+    const server = await startServer(t);
+    const lines: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => { lines.push(line); } });
+    const queue = await openJetStreamQueue({ url: server.url, log });
+    t.after(() => queue.close());
+    await administer(server, (jsm) => jsm.jetstream().publish('postern.call.default.openfaas-fn.a@b', 'x'));
+    await publishInOrder(queue, 1);
+    for (let i = 0; i < 2; i++) assert.deepEqual((await queue.stats()).lanes, [{ lane: echo, depth: 1 }]);
+    assert.equal(lines.filter((line) => line.includes('postern.call.default.openfaas-fn.a@b')).length, 1);
+  });
+
+  test('how many dead letters are kept, and for how long, is the operator\'s', async (t) => {
+    const server = await startServer(t);
+    await (await open(t, { url: server.url })).close();
+    await administer(server, async (jsm) => {
+      const { config } = await jsm.streams.info('POSTERN_DEAD');
+      assert.equal(config.discard, DiscardPolicy.Old);
+      await jsm.streams.update('POSTERN_DEAD', { ...config, max_age: nanos(86_400_000), max_bytes: 1_000_000 });
+    });
+    assert.equal((await open(t, { url: server.url })).ready, true);
   });
 
   test('sequences that begin again with a stream made anew cost no callback and no dead letter', async (t) => {

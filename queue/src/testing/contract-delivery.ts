@@ -133,6 +133,14 @@ export function deliveryContract(guarantee: Guarantee, maxBodyBytes: number): vo
     }
   });
 
+  guarantee('what cannot be a lane is refused by a rejection, and leaves no trace', async ({ queue }) => {
+    for (const name of ['a@b', 'a.b', '*', '>', '', 'a b', 'a\n']) {
+      await assert.rejects(queue.consume(lane(name), { maxInFlight: 1 }, async () => done), RangeError);
+      await assert.rejects(queue.publish(sampleCall({ lane: lane(name) })), RangeError);
+    }
+    assert.deepEqual((await queue.stats()).lanes, []);
+  });
+
   guarantee('two consumers share a lane and no call is delivered to both', async ({ queue }) => {
     const gate = closedGate();
     const handle = async () => { await gate.opened; return done; };
