@@ -33,6 +33,8 @@ export interface DispatcherParts<Item> {
   readonly now: () => number;
   readonly read: (head: Buffer, body: Buffer) => Item;
   readonly callIdOf: (item: Item) => string;
+  /** How long a stop waits, after its grace, for what has ended to be on disk. */
+  readonly settleMs: number;
 }
 
 /** A taken call on its way to being settled. */
@@ -220,25 +222,21 @@ export class Dispatcher<Item> {
   async #stop(slots: Slots<Item>, graceMs: number): Promise<readonly string[]> {
     this.#consumers.delete(slots);
     if (this.#consumers.size === 0) clearTimeout(this.#timer);
-    const grace = new AbortController();
-    await Promise.race([
-      Promise.all([...slots.unsettled].map(({ ended }) => ended)),
-      wait(Math.min(graceMs, longestTimerMs), undefined, { signal: grace.signal }).catch(() => undefined),
-    ]);
-    grace.abort();
+    await settledWithin(slots.unsettled, graceMs);
     const unfinished = [...slots.running];
     for (const running of unfinished) this.#letGo(slots, running);
-    await Promise.all([...slots.unsettled].map(({ ended }) => ended));
-    return unfinished.map(({ item }) => this.#parts.callIdOf(item));
+    // A disk that cannot be written goes on being tried, but no longer waited for.
+    await settledWithin(slots.unsettled, this.#parts.settleMs);
+    return [...new Set([...unfinished, ...slots.unsettled])].map(({ item }) => this.#parts.callIdOf(item));
   }
 
   /** Its handler's outcome no longer counts; what was never handed to a handler costs no attempt. */
   #letGo(slots: Slots<Item>, running: Running<Item>): void {
     const { settlement, lane, now } = this.#parts;
-    const { sequence, attempt } = running.taken;
+    const { attempt } = running.taken;
     running.abort();
     slots.running.delete(running);
-    void this.#settle(slots, running, () => settlement.waitUntil(lane, sequence, running.started ? attempt : attempt - 1, now()));
+    void this.#settle(slots, running, () => settlement.waitUntil(lane, running.taken, running.started ? attempt : attempt - 1, now()));
   }
 
   /** Until it is on disk, however long the disk is full. */
@@ -255,9 +253,11 @@ export class Dispatcher<Item> {
           log.warn({ err, call_id: this.#parts.callIdOf(running.item), ...this.#where }, 'an outcome waits until the store can be written');
           if (this.#closing.signal.aborted) break;
           await wait(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+          // A stop may have ended before this did, and the store is closed next.
+          if (this.#closing.signal.aborted) break;
         } else {
           this.#logDefect(err, running);
-          attemptWrite = () => settlement.waitUntil(lane, sequence, attempt, now() + pauseMs);
+          attemptWrite = () => settlement.waitUntil(lane, running.taken, attempt, now() + pauseMs);
         }
       }
     }
@@ -269,4 +269,13 @@ export class Dispatcher<Item> {
   #logDefect(err: unknown, { item, attempt }: Running<Item>): void {
     this.#parts.log.error({ err, call_id: this.#parts.callIdOf(item), ...this.#where, attempt }, 'a handler failed; the call is tried again');
   }
+}
+
+async function settledWithin<Item>(unsettled: Iterable<Running<Item>>, ms: number): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([
+    Promise.all(Array.from(unsettled, ({ ended }) => ended)),
+    wait(Math.min(ms, longestTimerMs), undefined, { signal: over.signal }).catch(() => undefined),
+  ]);
+  over.abort();
 }

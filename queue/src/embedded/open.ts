@@ -45,6 +45,9 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
   }
 }
 
+/** Longer than any disk that works takes. */
+const settleMs = 5_000;
+
 class EmbeddedQueue implements Queue {
   readonly #store: Store;
   readonly #lock: OwnerLock;
@@ -94,7 +97,7 @@ class EmbeddedQueue implements Queue {
   }
 
   #dispatcher<Item>(lane: LaneState, read: (head: Buffer, body: Buffer) => Item, callIdOf: (item: Item) => string): Dispatcher<Item> {
-    return new Dispatcher({ store: this.#store, settlement: this.#settlement, lane, log: this.#log, now: Date.now, read, callIdOf });
+    return new Dispatcher({ store: this.#store, settlement: this.#settlement, lane, log: this.#log, now: Date.now, read, callIdOf, settleMs });
   }
 
   async stats(): Promise<QueueStats> {

@@ -1,5 +1,6 @@
 /**
- * Which of a lane's calls come next: those whose retry is due, then those never delivered, by a cursor over the store.
+ * Which of a lane's calls come next: those whose retry is due, and those never delivered, by a cursor over the store; half
+ * and half while there are both, so that a function that fails holds up no fresh call, nor fresh ones the others.
  * Nothing is kept per waiting call. What is `held` (taken and not settled on disk yet) is passed over, because what the
  * store says of it is about to change; everything else is as the store says.
  */
@@ -17,6 +18,8 @@ export class Picker {
   readonly #held = new Set<number>();
   #cursor = 0;
   #atEnd = false;
+  /** Whose turn it is when one slot is left over. */
+  #dueIsNext = true;
   /** When the next waiting call is due: never later than the truth; `Infinity` when none waits. */
   #nextDueMs = 0;
 
@@ -37,10 +40,16 @@ export class Picker {
   /** At most `count` calls, which are held from now on. */
   pick(count: number, nowMs: number): readonly Taken[] {
     const picked: Taken[] = [];
-    this.#pickDue(picked, count, nowMs);
+    this.#pickDue(picked, this.#dueIsNext ? Math.ceil(count / 2) : Math.floor(count / 2), nowMs);
+    if (count % 2 === 1) this.#dueIsNext = !this.#dueIsNext;
     this.#pickFresh(picked, count);
-    for (const { sequence } of picked) this.#held.add(sequence);
+    this.#pickDue(picked, count, nowMs);
     return picked;
+  }
+
+  #hold(picked: Taken[], taken: Taken): void {
+    this.#held.add(taken.sequence);
+    picked.push(taken);
   }
 
   #pickDue(picked: Taken[], count: number, nowMs: number): void {
@@ -52,7 +61,7 @@ export class Picker {
         this.#nextDueMs = dueMs;
         return;
       }
-      picked.push({ sequence, dueMs, attempt: this.#store.triesOf(callKey(this.#laneId, sequence)).attempts + 1 });
+      this.#hold(picked, { sequence, dueMs, attempt: this.#store.triesOf(callKey(this.#laneId, sequence)).attempts + 1 });
     }
   }
 
@@ -64,7 +73,7 @@ export class Picker {
       this.#cursor = sequence;
       if (this.#held.has(sequence)) continue;
       const { attempts, dueMs } = this.#store.triesOf(callKey(this.#laneId, sequence));
-      if (dueMs === 0) picked.push({ sequence, dueMs, attempt: attempts + 1 });
+      if (dueMs === 0) this.#hold(picked, { sequence, dueMs, attempt: attempts + 1 });
     }
     this.#atEnd = true;
   }

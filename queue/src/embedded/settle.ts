@@ -44,23 +44,25 @@ export class Settlement {
   }
 
   /** @returns when the call is due again; `undefined` when it is gone */
-  async settle(lane: LaneState, { sequence, attempt }: Taken, outcome: Outcome): Promise<number | undefined> {
+  async settle(lane: LaneState, taken: Taken, outcome: Outcome): Promise<number | undefined> {
     switch (outcome.kind) {
-      case 'retry': return this.waitUntil(lane, sequence, attempt, this.#now() + outcome.delayMs);
-      case 'done': return this.#remove(lane, sequence, outcome.callback);
-      case 'dead': return this.#remove(lane, sequence, outcome.callback, outcome.cause);
+      case 'retry': return this.waitUntil(lane, taken, taken.attempt, this.#now() + outcome.delayMs);
+      case 'done': return this.#remove(lane, taken.sequence, outcome.callback);
+      case 'dead': return this.#remove(lane, taken.sequence, outcome.callback, outcome.cause);
     }
   }
 
   /** Leaves the call in the store until `dueMs`, after `attempts` deliveries. */
-  async waitUntil(lane: LaneState, sequence: number, attempts: number, dueMs: number): Promise<number> {
+  async waitUntil(lane: LaneState, taken: Taken, attempts: number, dueMs: number): Promise<number> {
     const due = Math.ceil(dueMs);
     // Encoded before the transaction, which others share: what throws here, for a due time that is none, spoils nothing.
-    const entry = laterKey(lane.id, due, sequence);
+    const entry = laterKey(lane.id, due, taken.sequence);
     const waiting = encodeTries({ attempts, dueMs: due });
     await this.#store.durable(() => {
+      // Still there when taking it could not be written.
+      if (taken.dueMs > 0) void this.#store.later.remove(laterKey(lane.id, taken.dueMs, taken.sequence));
       void this.#store.later.put(entry, Buffer.alloc(0));
-      void this.#store.tries.put(callKey(lane.id, sequence), waiting);
+      void this.#store.tries.put(callKey(lane.id, taken.sequence), waiting);
     });
     return due;
   }
