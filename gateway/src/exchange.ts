@@ -166,8 +166,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     switch ((error as NodeJS.ErrnoException).code) {
       case 'UND_ERR_HEADERS_TIMEOUT': return this.#tooLate(error);
       case 'UND_ERR_INVALID_ARG':
+      case 'UND_ERR_NOT_SUPPORTED':
       case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
-        return new GatewayError('bad_request', `The request cannot be sent to ${name}: ${error.message}.`, { cause: error });
+        return new GatewayError('bad_call', `The request cannot be sent to ${name}: ${error.message}.`, { cause: error });
       case 'UND_ERR_HEADERS_OVERFLOW':
         return new GatewayError('replica_failed', `The headers of ${name}'s answer are over ${maxAnswerHeaderBytes} bytes.`, { cause: error });
       case 'UND_ERR_BODY_TIMEOUT':

@@ -56,3 +56,13 @@ test('giving up a call ends the function\'s work and rejects with the reason', a
   await assert.rejects(call, /let go/);
   await gone.promise;
 });
+
+test('a call that HTTP cannot carry is a bad_call, which no other try will mend', async (t) => {
+  const { gateway, deploy } = await startFixture(t);
+  await deploy('fn', await startReplica(t, (_req, res) => { res.end(); }));
+  for (const over of [{ target: '/a b' }, { headers: ['bad name', 'x'] }, { method: 'CONNECT' }]) {
+    const answer = await gateway.invoke(invocation(over));
+    assert.equal(answer.status, 400, JSON.stringify(over));
+    assert.match(Buffer.from(answer.body).toString(), /bad_call/);
+  }
+});

@@ -32,6 +32,8 @@ export function invoke(table: FunctionTable, invocation: Invocation, upstreamTim
       ? errorAnswer('function_not_found', `No function ${invocation.function} is deployed.`)
       : errorAnswer('provider_unavailable', 'The provider has not yet said which functions there are.')));
   }
+  // Any NATS client can publish a call; a tunnel has no answer to wait for.
+  if (invocation.method === 'CONNECT') return Promise.resolve(toAnswer(errorAnswer('bad_call', 'CONNECT opens a tunnel: no function can answer it.')));
   return new Promise((resolve, reject) => {
     const startMs = performance.now();
     const { signal } = invocation;

@@ -27,6 +27,8 @@ export type Verdict =
 /** `retry_http_codes`. */
 export const defaultRetryCodes: readonly number[] = [408, 429, 500, 502, 503, 504];
 
+// Answers of the gateway's own that say that nothing has run yet.
+const withoutRun = new Set(['provider_unavailable', 'no_replica_ready']);
 // Failures, and answers of the gateway's own, that another try cannot change.
 const lasting = new Set(['function_not_found', 'body_too_large', 'answer_too_large', 'bad_call']);
 
@@ -46,7 +48,7 @@ export function classify(end: AttemptEnd, retryCodes: ReadonlySet<number>): Verd
     const code = said?.code ?? 'status';
     const reason = { code, message: said?.message ?? `${maker} answered ${status}.`, status };
     if (lasting.has(code) && status < 500) return { kind: 'hopeless', reason };
-    return { kind: status === 429 || code === 'provider_unavailable' ? 'not-run' : 'retryable', reason };
+    return { kind: status === 429 || withoutRun.has(code) ? 'not-run' : 'retryable', reason };
   }
   if (!retryCodes.has(status)) return { kind: 'final' };
   return { kind: 'retryable', reason: { code: 'status', message: `The function answered ${status}.`, status } };
