@@ -10,6 +10,7 @@ export interface Queue {
    * Resolves once the call is durable (JetStream's ack, LMDB's flush); only then answer 202.
    * @throws {BodyTooLarge} more than the driver stores in one piece; nothing was stored
    * @throws {QueueFull} at the store's limit; nothing was stored
+   * @throws {RangeError} its lane cannot be one: a defect, because names are checked where they come in
    * @throws {QueueUnavailable} at once while the broker is known to be away; else after `publishTimeoutMs`
    *   without an answer, when the call may still be stored
    */
@@ -18,7 +19,10 @@ export interface Queue {
   /**
    * Hands the lane's calls to `handle`, oldest first, at most `maxInFlight` at a time, and settles what it returns.
    * While `handle` runs the lease is kept. A `handle` that throws is a defect: logged, and the call is tried again.
-   * Several consumers, in several processes, share a lane.
+   * Several consumers, in several processes, share a lane. Returns though the broker be silent, and begins when it is not.
+   * @throws {RangeError} this cannot be a lane
+   * @throws {QueueMisconfigured} the broker has the lane in a way that will not do
+   * @throws {QueueUnavailable} the queue is closed
    */
   consume(lane: Lane, options: ConsumeOptions, handle: (delivery: Delivery<Call>) => Promise<Outcome>): Promise<Consumer>;
 
@@ -51,9 +55,15 @@ export interface ConsumeOptions {
 /** A call or callback in a worker's hands; only who holds it can settle it. */
 export interface Delivery<Item> {
   readonly item: Item;
-  /** Counted from 1; one more for every delivery, whatever ended the one before. */
+  /**
+   * Counted from 1; one more for every delivery, whatever ended the one before: a shutdown that lets a call go has used up
+   * an attempt too, because the function may have run. So attempts count deliveries, and failures are at most as many.
+   */
   readonly attempt: number;
-  /** Aborted when the lease is lost or the consumer is told to let go: stop the work, its outcome no longer counts. */
+  /**
+   * Aborted when the consumer lets go of the call, after a stop's grace: stop the work, its outcome no longer counts.
+   * Not when a lease may have lapsed during an outage: no broker tells, and the outcome still counts when it comes.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -63,7 +73,8 @@ export interface Consumer {
   /**
    * Takes nothing new and finishes what runs; after `graceMs` aborts the rest, whose calls are delivered again at once.
    * Idempotent.
-   * @returns the ids of the calls that were let go unfinished
+   * While the store or broker is silent it waits some seconds more, and no longer.
+   * @returns the ids of the calls that were let go unfinished, or whose outcome is not known to be stored
    */
   stop(graceMs: number): Promise<readonly string[]>;
 }
@@ -87,7 +98,9 @@ export interface DeadLetter {
   /** `callback` for a callback's dead letter, else the lane's key. */
   readonly lane: string;
   readonly cause: Cause;
+  /** All that was written beside the body (call-codec.ts): first `X-Call-Id`, `Postern-Method` and their like, then the caller's. */
   readonly headers: HeaderList;
+  /** Empty when it no longer fits into the broker's messages; the cause's message says so. */
   readonly body: Uint8Array;
   readonly diedAtMs: number;
 }

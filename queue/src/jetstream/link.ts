@@ -31,8 +31,8 @@ export class Link {
   readonly #running: Promise<void>;
   #connection: NatsConnection | undefined;
 
-  constructor(url: string, log: Logger, events: LinkEvents) {
-    this.#options = { ...parseServers(url), ...pings, name: 'postern', reconnect: false, timeout: 5_000 };
+  constructor(servers: ConnectionOptions, log: Logger, events: LinkEvents) {
+    this.#options = { ...servers, ...pings, name: 'postern', reconnect: false, timeout: 5_000 };
     this.#log = log;
     this.#events = events;
     this.#running = this.#run();
@@ -102,22 +102,35 @@ function tooOld(connection: NatsConnection): QueueMisconfigured | undefined {
   return new QueueMisconfigured(`nats-server at ${connection.getServer()} is version ${version}; 2.10 or newer is needed: upgrade it`);
 }
 
-/** @param url - `nats://[user[:password]|token@]host[:port]`, or several, separated by commas */
+/**
+ * @param url - `nats://[user[:password]|token@]host[:port]`, or several, separated by commas: the client has one user and
+ *   password, and one choice of TLS, for all
+ * @throws {QueueMisconfigured} a server without a name, credentials that cannot be decoded, or differ
+ */
 export function parseServers(url: string): ConnectionOptions {
-  const options: ConnectionOptions = {};
   const servers: string[] = [];
+  let userinfo: string | undefined;
   for (const each of url.split(',')) {
-    const text = each.trim();
-    const at = text.lastIndexOf('@');
-    const scheme = /^[a-z]+:\/\//i.exec(text)?.[0] ?? '';
-    servers.push(at < 0 ? text : scheme + text.slice(at + 1));
-    if (at < 0) continue;
-    const [user = '', password] = text.slice(scheme.length, at).split(':', 2).map(decodeURIComponent);
-    if (password === undefined) options.token = user;
-    else Object.assign(options, { user, pass: password });
+    const [, scheme = '', , given, host] = /^([a-z]+:\/\/)?((.*)@)?([^@]+)$/i.exec(each.trim()) ?? [];
+    if (host === undefined) throw new QueueMisconfigured('the broker\'s URL names no server: nats://host:port, or several, separated by commas');
+    servers.push(scheme + host);
+    if (given !== undefined && given !== (userinfo ??= given)) {
+      throw new QueueMisconfigured('the broker\'s URL has several users, passwords or tokens: give all servers the same');
+    }
   }
-  if (url.trim().startsWith('tls://')) options.tls = {};
-  return { ...options, servers };
+  const tls = servers.some((server) => server.startsWith('tls://')) ? { tls: {} } : {};
+  return { ...credentials(userinfo), ...tls, servers };
+}
+
+function credentials(userinfo: string | undefined): ConnectionOptions {
+  if (userinfo === undefined) return {};
+  const colon = userinfo.indexOf(':');
+  try {
+    if (colon < 0) return { token: decodeURIComponent(userinfo) };
+    return { user: decodeURIComponent(userinfo.slice(0, colon)), pass: decodeURIComponent(userinfo.slice(colon + 1)) };
+  } catch (cause) {
+    throw new QueueMisconfigured('the broker\'s URL has a user, password or token with a % that encodes nothing: write %25 for it', { cause });
+  }
 }
 
 function jittered(failures: number): number {

@@ -18,7 +18,7 @@ import { Api } from './api.js';
 import { type Handle, LaneConsumer, type Reading, type Shared } from './consume.js';
 import { readDeadLetters } from './dead-letters.js';
 import { checkLease, Leases } from './leases.js';
-import { Link, pause } from './link.js';
+import { Link, parseServers, pause } from './link.js';
 import { Publisher } from './publish.js';
 import { Replies } from './replies.js';
 import { Settler } from './settle.js';
@@ -88,6 +88,7 @@ class JetStreamQueue implements Queue {
   #closed: Promise<void> | undefined;
 
   constructor({ url, log, leaseMs = defaultLeaseMs, publishTimeoutMs = 5_000, maxBodyBytes = Infinity, replicas = 1 }: JetStreamOptions) {
+    const servers = parseServers(url);
     this.#log = log;
     this.#leaseMs = leaseMs;
     this.#publishTimeoutMs = publishTimeoutMs;
@@ -103,7 +104,7 @@ class JetStreamQueue implements Queue {
     this.#leases = new Leases(leaseMs);
     const settler = new Settler(this.#replies, this.#api, this.#publisher, leaseMs);
     this.#shared = { api: this.#api, leases: this.#leases, settler, log, confirmMs: publishTimeoutMs };
-    this.#link = new Link(url, log, {
+    this.#link = new Link(servers, log, {
       up: (connection) => { this.#up(connection); },
       down: () => { this.#down(); },
       failed: (err) => { this.#refuse(err); },
