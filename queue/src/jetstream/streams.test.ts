@@ -100,6 +100,22 @@ describe('a JetStream queue on a broker that has been used before', { concurrenc
     }
   });
 
+  test('a durable consumer made before is given room for what waits, and an end; the operator\'s larger room is left', async (t) => {
+    const server = await startServer(t);
+    const queue = await open(t, { url: server.url });
+    await administer(server, async (jsm) => {
+      const config = { ack_policy: AckPolicy.Explicit, ack_wait: nanos(30_000) };
+      await jsm.consumers.add('POSTERN_CALLS', { ...config, durable_name: echoConsumer, filter_subject: 'postern.call.default.openfaas-fn.echo', max_ack_pending: 500_000 });
+      await jsm.consumers.add('POSTERN_CALLBACKS', { ...config, durable_name: 'callbacks', filter_subject: 'postern.callback.>', max_ack_pending: 1_000 });
+      await queue.consume(echo, { maxInFlight: 1 }, async () => done);
+      await queue.consumeCallbacks({ maxInFlight: 1 }, async () => done);
+      const found = [await jsm.consumers.info('POSTERN_CALLS', echoConsumer), await jsm.consumers.info('POSTERN_CALLBACKS', 'callbacks')];
+      assert.deepEqual(found.map(({ config: { max_ack_pending, inactive_threshold } }) => [max_ack_pending, inactive_threshold]), [
+        [500_000, nanos(30 * 86_400_000)], [1_000_000, nanos(30 * 86_400_000)],
+      ]);
+    });
+  });
+
   test('a publish timeout that has changed is the broker\'s from then on', async (t) => {
     const server = await startServer(t);
     await (await open(t, { url: server.url, publishTimeoutMs: 1_000 })).close();

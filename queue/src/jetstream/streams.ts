@@ -144,10 +144,13 @@ export async function ensureConsumer(api: Api, { stream, name, filter, leaseMs, 
     differs(`consumer ${name} of stream ${stream}`, field, found[field], wanted[field]);
   }
   const ackWait = Math.max(wanted.ack_wait, Math.min(found.ack_wait ?? 0, nanos(sharedLeaseMs)));
-  const changed = { ack_wait: ackWait, max_ack_pending: maxPending, inactive_threshold: wanted.inactive_threshold };
-  if (found.ack_wait !== ackWait || found.max_ack_pending !== maxPending || found.inactive_threshold !== changed.inactive_threshold) {
-    await put({ ...found, ...changed });
-  }
+  const { max_ack_pending: pending = 0, inactive_threshold: threshold = 0 } = found;
+  // Below 1 there is no limit; a higher one, or another threshold, is the operator's.
+  const tooFew = pending > 0 && pending < maxPending;
+  if (found.ack_wait === ackWait && !tooFew && threshold > 0) return;
+  await put({
+    ...found, ack_wait: ackWait, max_ack_pending: tooFew ? maxPending : pending, inactive_threshold: threshold || wanted.inactive_threshold,
+  });
 }
 
 async function findConsumer(api: Api, stream: string, name: string): Promise<ConsumerConfig | undefined> {
