@@ -5,9 +5,7 @@ import fc from 'fast-check';
 import type { Call, HeaderList } from '../call.js';
 import { BodyTooLarge } from '../errors.js';
 import {
-  closedGate, done, echo, eventually, eventuallyDepth, lane, publishInOrder, recordingConsumer, sampleCall,
-} from './contract-fixture.js';
-import type { Guarantee } from './queue-contract.js';
+  closedGate, done, echo, eventually, eventuallyDepth, lane, publishInOrder, recordingConsumer, sampleCall, type Guarantee } from './contract-fixture.js';
 
 export function deliveryContract(guarantee: Guarantee, maxBodyBytes: number): void {
   guarantee('a call is delivered as it was published, whatever its fields hold', async ({ queue }) => {

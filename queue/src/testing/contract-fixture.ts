@@ -9,6 +9,18 @@ import type { Call, Lane } from '../call.js';
 import type { Consumer, Delivery, Queue } from '../queue.js';
 import type { Outcome } from '../outcome.js';
 
+/** A queue over a fresh, empty store of its own. */
+export interface OpenedQueue {
+  readonly queue: Queue;
+  /** Closes the queue, unless that has happened, and opens another over the same store. */
+  reopen(): Promise<Queue>;
+  /** Closes the queue opened last and removes the store. */
+  close(): Promise<void>;
+}
+
+/** Registers one guarantee; its name is the promise. */
+export type Guarantee = (name: string, run: (opened: OpenedQueue) => Promise<void>) => void;
+
 export const done: Outcome = { kind: 'done' };
 
 const deadlineMs = 30_000;

@@ -1,8 +1,7 @@
 /** What the contract promises of stopping, closing and opening again. */
 import assert from 'node:assert/strict';
 import { QueueUnavailable } from '../errors.js';
-import { closedGate, done, echo, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall } from './contract-fixture.js';
-import type { Guarantee } from './queue-contract.js';
+import { closedGate, done, echo, eventuallyDepth, publishInOrder, recordingConsumer, sampleCall, type Guarantee } from './contract-fixture.js';
 
 export function lifecycleContract(guarantee: Guarantee): void {
   guarantee('stop finishes what runs, takes nothing new, and may be asked twice', async ({ queue }) => {

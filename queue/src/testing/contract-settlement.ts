@@ -4,9 +4,7 @@ import type { Callback } from '../call.js';
 import { decodeHeaderBlock, encodeCallbackHeaders, encodeCallHeaders } from '../call-codec.js';
 import type { Cause, Outcome } from '../outcome.js';
 import {
-  closedGate, done, echo, eventually, eventuallyDepth, lane, publishInOrder, recordingConsumer, sampleCall,
-} from './contract-fixture.js';
-import type { Guarantee } from './queue-contract.js';
+  closedGate, done, echo, eventually, eventuallyDepth, lane, publishInOrder, recordingConsumer, sampleCall, type Guarantee } from './contract-fixture.js';
 
 const cause: Cause = { code: 'status', message: 'The function answered 400.', status: 400, attempts: 3 };
 

@@ -6,19 +6,12 @@
  */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import type { Queue } from '../queue.js';
 import { deliveryContract } from './contract-delivery.js';
+import type { Guarantee, OpenedQueue } from './contract-fixture.js';
 import { lifecycleContract } from './contract-lifecycle.js';
 import { settlementContract } from './contract-settlement.js';
 
-/** A queue over a fresh, empty store of its own. */
-export interface OpenedQueue {
-  readonly queue: Queue;
-  /** Closes the queue, unless that has happened, and opens another over the same store. */
-  reopen(): Promise<Queue>;
-  /** Closes the queue opened last and removes the store. */
-  close(): Promise<void>;
-}
+export type { OpenedQueue } from './contract-fixture.js';
 
 export interface QueueContractOptions {
   /** The limit the opened queues were given; larger bodies are refused. */
@@ -26,9 +19,6 @@ export interface QueueContractOptions {
   /** The names of guarantees this driver does not give, each with why. */
   readonly exceptions?: Readonly<Record<string, string>>;
 }
-
-/** Registers one guarantee; its name is the promise. */
-export type Guarantee = (name: string, run: (opened: OpenedQueue) => Promise<void>) => void;
 
 export function queueContract(driver: string, open: () => Promise<OpenedQueue>, options: QueueContractOptions): void {
   describe(`queue contract: ${driver}`, () => {
