@@ -10,7 +10,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 
 /** @param message - for the person who reads the answer: what was wrong and what to do */
 export function answerError(response: ServerResponse, status: number, code: string, message: string): void {
-  const body = Buffer.from(JSON.stringify({ error: { code, message } }));
+  const body = Buffer.from(`${JSON.stringify({ error: { code, message } })}\n`);
   response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': body.length });
   response.end(body);
 }
