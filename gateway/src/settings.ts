@@ -12,7 +12,7 @@ export const gatewaySettings = z.object({
   read_timeout: duration('60s').describe('Longest time to receive a whole request; 0 means no limit.'),
   write_timeout: duration('60s').describe('Longest wait for a caller to read what is ready for it; 0 means no limit.'),
   shutdown_timeout: duration('60s').describe('Longest wait, when the gateway stops, for requests that are running.'),
-  upstream_timeout: duration('60s').describe('Longest wait for a function to begin its answer, and between two pieces of it; includes the wait for a replica that is starting.'),
+  upstream_timeout: duration('60s').describe('Longest wait for a function to begin its answer, and between two pieces of it; includes the wait for a replica that is starting. 0 means no limit.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest body an asynchronous call may have.'),
   function_namespace: z.string().default('openfaas-fn').describe('Namespace of functions that name none.'),
   functions_provider_url: httpUrl().optional().describe('Provider to use. Unset: functions run as local processes.'),

@@ -8,12 +8,15 @@ import { type Invoke, functionHeaders } from './invoke.js';
 export interface InvokeOverHttpOptions {
   /** Without a slash at its end; may have a path of its own. */
   readonly gatewayUrl: string;
+  /** 0: no limit. */
   readonly upstreamTimeoutMs: number;
   readonly maxBodyBytes: number;
 }
 
 // The gateway's own timeout should come first: its 504 says more than ours can.
 const allowanceMs = 5_000;
+// What the gateway takes from a function, and its own headers.
+const maxAnswerHeaderBytes = 1_024 * 1_024 + 4_096;
 // Without a callback nobody gets the body; this much is kept, because an error of the gateway's is told by its code.
 const errorBytes = 16_384;
 
@@ -23,9 +26,9 @@ export function invokeOverHttp(options: InvokeOverHttpOptions): { readonly invok
   const { maxBodyBytes } = options;
   const deadlines = new Deadlines();
   // One request a connection: a slow function holds up nobody. How many there are is the lanes' business.
-  const pool = new Pool(origin, { pipelining: 1, connect: { timeout: 5_000 } });
+  const pool = new Pool(origin, { pipelining: 1, maxHeaderSize: maxAnswerHeaderBytes, connect: { timeout: 5_000 } });
   const limits = {
-    timeoutMs: options.upstreamTimeoutMs + allowanceMs,
+    timeoutMs: options.upstreamTimeoutMs === 0 ? Infinity : options.upstreamTimeoutMs + allowanceMs,
     timeoutMessage: `The gateway did not answer within upstream_timeout (${options.upstreamTimeoutMs} ms) and ${allowanceMs} ms more.`,
   };
   const forCallback = { ...limits, maxBodyBytes, whenLonger: () => new AnswerTooLarge(maxBodyBytes) };

@@ -53,6 +53,17 @@ test('without a callback an answer of any length is read to its end, and its sta
   }
 });
 
+test('an upstream_timeout of 0 is no limit', async () => {
+  const server = await startServer((res) => { setTimeout(() => { res.end('late'); }, 600); });
+  const gateway = invokeOverHttp({ gatewayUrl: server.url, upstreamTimeoutMs: 0, maxBodyBytes: 10 });
+  try {
+    assert.equal((await gateway.invoke(makeCall(), 1, signal)).status, 200);
+  } finally {
+    await gateway.close();
+    await server.close();
+  }
+});
+
 test('the list of functions is told at once, after each change, and stays in force while the gateway is away', async () => {
   let body = JSON.stringify([{ name: 'a', namespace: 'ns', image: 'x', annotations: { k: 'v' } }]);
   let status = 200;

@@ -30,7 +30,7 @@ export const queueWorkerSettings = z.object({
   not_run_give_up_after: duration('24h').describe('While every replica is full or the gateway is away a call that has come up waits, which uses no attempts; it is given up so long after it was first refused.'),
   retry_http_codes: retryCodes.describe('Statuses of a function that are tried again; any other is its answer.'),
   function_namespace: z.string().default('openfaas-fn').describe('Namespace of functions that name none.'),
-  upstream_timeout: duration('60s').describe('Longest time a function may take to answer.'),
+  upstream_timeout: duration('60s').describe('Longest time a function may take to answer; 0 means no limit.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest answer that is kept for a callback; a larger one makes the call a dead letter. Without a callback any size will do.'),
   callback_allow: callbackAllow.describe('Private addresses, CIDRs or host names that callbacks may go to; * for all.'),
   callback_timeout: duration('30s').describe('Longest time a receiver may take to answer a callback.'),
@@ -39,7 +39,7 @@ export const queueWorkerSettings = z.object({
   callback_min_wait: duration('1s').describe('Longest wait before a callback\'s second try.'),
   callback_max_wait: duration('5m').describe('Longest wait between two tries of a callback, unless its receiver asks for more.'),
   callback_give_up_after: duration('24h').describe('So long after its call ended a callback is given up.'),
-  shutdown_timeout: duration('60s').describe('Longest wait, when the worker stops, for calls that are running; never longer than upstream_timeout.'),
+  shutdown_timeout: duration('60s').describe('Longest wait, when the worker stops, for calls that are running.'),
 });
 
 /** And as a program of its own. */

@@ -84,7 +84,7 @@ export async function startQueueWorker(options: QueueWorkerOptions): Promise<Que
   const close = async (): Promise<void> => {
     unwatch();
     clearTimeout(timer);
-    const graceMs = Math.min(settings.upstream_timeout, settings.shutdown_timeout);
+    const graceMs = settings.shutdown_timeout;
     await looking;
     const [calls, undelivered] = await Promise.all([
       lanes.close(graceMs), callbackConsumer?.stop(Math.min(settings.callback_timeout, graceMs)) ?? [],
