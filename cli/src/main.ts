@@ -29,4 +29,9 @@ program.command('provider')
   .description('run functions as local processes for gateways elsewhere (STACK_FILE)')
   .action(async () => { await (await import('./provider.js')).provider(process.env); });
 
+const [name] = process.argv.slice(2);
+if (name !== undefined && !name.startsWith('-') && !['help', ...program.commands.map((command) => command.name())].includes(name)) {
+  process.stderr.write(`postern: unknown command ${name}: there are ${program.commands.map((command) => command.name()).join(', ')}\n`);
+  process.exit(1);
+}
 await program.parseAsync();

@@ -40,8 +40,8 @@ export function createEdge(options: EdgeOptions): Server {
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const res = answering.get(socket);
-    // In the middle of another answer nothing can be said that the caller would not take for a part of it.
-    if (res !== undefined && !res.writableFinished) socket.destroy(error);
+    // Where an answer is under way, or owed for a request that was read whole, nothing said here would be taken for what it is.
+    if (res !== undefined && !res.writableFinished && (res.headersSent || res.req.complete)) socket.destroy(error);
     else answerUnreadable(error, socket, options.log);
   });
   return server;

@@ -15,7 +15,7 @@ export const gatewaySettings = z.object({
   upstream_timeout: duration('60s').describe('Longest wait for a function to begin its answer, and between two pieces of it; includes the wait for a replica that is starting. 0 means no limit.'),
   max_body_bytes: integer(1_000_000, 1).describe('Largest body an asynchronous call may have.'),
   function_namespace: z.string().default('openfaas-fn').describe('Namespace of functions that name none.'),
-  functions_provider_url: httpUrl().optional().describe('Provider to use. Unset: functions run as local processes.'),
+  functions_provider_url: httpUrl().optional().describe('URL of the provider. Unset, for postern up alone: functions run as local processes.'),
   basic_auth: flag(false).describe('Ask for user and password on /system. Always on when HOST is not loopback.'),
   secret_mount_path: z.string().optional().describe('Folder with the files basic-auth-user and basic-auth-password. Unset: made in DATA_DIR/auth.'),
   callback_allow: list('').describe('Private addresses, CIDRs or host names that callbacks may go to; * for all. Default: loopback while HOST is loopback, else nothing.'),

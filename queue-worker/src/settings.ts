@@ -49,7 +49,7 @@ export const queueWorkerProgramSettings = queueWorkerSettings.extend({
     .default('info').describe('Least serious line that is logged.'),
   HOST: z.string().default('127.0.0.1').describe('Address of /healthz and /metrics.'),
   metrics_port: integer(8081, 0, 65_535).describe('Port of /healthz and /metrics; 0 picks a free one.'),
-  gateway_url: httpUrl().default('http://127.0.0.1:8080').describe('Gateway that runs the functions.'),
+  gateway_url: httpUrl().prefault('http://127.0.0.1:8080').describe('Gateway that runs the functions.'),
   ack_wait: duration('30s').refine((ms) => ms >= 5_000 && ms <= 300_000, 'a duration from 5s to 5m').describe('After so long without a sign of life from a worker its calls go to another. Of workers that share a lane the longest holds.'),
   basic_auth: flag(false).describe('The gateway asks for user and password.'),
   secret_mount_path: z.string().default('/run/secrets').describe('Folder with the files basic-auth-user and basic-auth-password.'),

@@ -52,6 +52,8 @@ export function transition(state: ReplicaState, event: ReplicaEvent): ReplicaSta
       if (state.kind !== 'starting' && state.kind !== 'unready') return state;
       return { kind: 'ready', url: event.url, sinceMs: event.atMs, failures: state.failures };
     case 'unready':
+      // A replica on its way up says what keeps it, and stays on its way.
+      if (state.kind === 'starting') return { ...state, reason: event.reason };
       return state.kind === 'ready' ? { kind: 'unready', reason: event.reason, failures: failuresOf(state, event.atMs) } : state;
     case 'finishing':
       if (state.kind !== 'starting' && state.kind !== 'ready' && state.kind !== 'unready') return state;

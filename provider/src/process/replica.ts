@@ -59,6 +59,8 @@ export class Replica {
   readonly #options: ReplicaOptions;
   #state: ReplicaState;
   #child: ChildProcess | undefined;
+  /** Why it is not ready, as its watchdog last said. */
+  #told: string | undefined;
   /** What the watchdog had started when we killed it; absent as long as we did not. */
   #killed: readonly ProcessId[] | undefined;
   #graceMs = 0;
@@ -100,9 +102,10 @@ export class Replica {
 
   #apply(event: ReplicaEvent): void {
     const next = transition(this.#state, event);
-    if (next === this.#state) return;
+    const before = this.#state;
+    if (next === before) return;
     this.#state = next;
-    this.#enter(next);
+    if (next.kind !== before.kind) this.#enter(next);
     this.#options.onChange(this);
   }
 
@@ -120,7 +123,7 @@ export class Replica {
       case 'ready': case 'finishing':
         break;
       case 'unready':
-        this.#condemnAfterDeadline('was not ready again within', `: ${state.reason}`);
+        this.#condemnAfterDeadline('was not ready again within');
         break;
       case 'killing':
         this.#kill();
@@ -159,6 +162,7 @@ export class Replica {
       return;
     }
     this.#child = child;
+    this.#told = undefined;
     const leaveSlot = this.#leaveSlot;
     const slotTimer = setTimeout(leaveSlot, slotMs).unref();
     this.#leaveSlot = () => {
@@ -177,7 +181,10 @@ export class Replica {
       // What it said before it died may arrive after its exit.
       if (!parsed.success || child.exitCode !== null || child.signalCode !== null) return;
       if (parsed.data.type === 'ready') this.#apply({ kind: 'ready', url: parsed.data.url, atMs: Date.now() });
-      else this.#apply({ kind: parsed.data.final ? 'finishing' : 'unready', reason: parsed.data.reason, atMs: Date.now() });
+      else {
+        this.#told = parsed.data.reason;
+        this.#apply({ kind: parsed.data.final ? 'finishing' : 'unready', reason: parsed.data.reason, atMs: Date.now() });
+      }
     });
     void this.#watchEnd(child, this.#record(child));
   }
@@ -227,9 +234,11 @@ export class Replica {
     this.#apply({ kind: 'exited', reason: record.lastError === '' ? how : `${how}: ${record.lastError.slice(0, 500)}`, atMs: Date.now() });
   }
 
-  #condemnAfterDeadline(what: string, why = ''): void {
+  #condemnAfterDeadline(what: string): void {
     const { startDeadlineMs } = this.#options;
-    this.#after(startDeadlineMs, () => this.#condemn(`${what} ${startDeadlineMs / 1_000} s${why}`));
+    this.#after(startDeadlineMs, () => {
+      this.#condemn(`${what} ${startDeadlineMs / 1_000} s${this.#told === undefined ? '' : `: ${this.#told}`}`);
+    });
   }
 
   #condemn(reason: string): void {

@@ -2,8 +2,8 @@
  * The embedded driver: the Queue port over LMDB files in one folder, owned by one process. This file opens and closes;
  * publish.ts accepts, consume.ts delivers, settle.ts writes outcomes, layout.ts draws what is on disk.
  */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { decodeHeaderBlock, readCall, readCallback } from '../call-codec.js';
 import type { Call, Callback, Lane } from '../call.js';
@@ -32,7 +32,7 @@ export interface EmbeddedQueueOptions {
 export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<Queue> {
   const folder = join(options.dataDir, 'queue');
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
   } catch (error) {
     throw new QueueMisconfigured(`The queue's folder ${folder} cannot be made (${messageOf(error)}): choose a DATA_DIR that this user may write.`, { cause: error });
   }
@@ -43,6 +43,13 @@ export async function openEmbeddedQueue(options: EmbeddedQueueOptions): Promise<
     await lock.release();
     throw new QueueMisconfigured(`The queue's files in ${folder} cannot be opened: ${messageOf(error)}.`, { cause: error });
   }
+}
+
+/** Parents first, by hand: Node's own `recursive` never returns where a parent cannot hold folders (/proc). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder);
 }
 
 /** Longer than any disk that works takes. */

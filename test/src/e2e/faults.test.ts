@@ -40,6 +40,17 @@ test('a function whose program is missing says so and leaves the others alone', 
   assert.equal(await (await request(`${url}/function/echo`, { method: 'POST', body: 'x' })).body.text(), 'x');
 });
 
+test('an HTTP program that dies at its start says so at once, in the output and in GET /system/function/NAME', async (t) => {
+  const folder = await makeFolder(t, 'embedded', {
+    'stack.yml': 'version: "1.0"\nprovider: {name: openfaas}\nfunctions:\n  echo: {lang: web, handler: ./echo}\n  dies: {fprocess: "false", environment: {mode: http}}\n',
+  });
+  const { postern, url } = await up(folder, {}, ['echo']);
+  await postern.printed(/^  waiting  dies: .*exit status 1$/m, 20_000);
+  await postern.printed(/^Ctrl-C stops everything\.$/m, 10_000);
+  const { reason } = await (await request(`${url}/system/function/dies`)).body.json() as { reason?: string };
+  assert.match(reason ?? '', /exit status 1/);
+});
+
 test('broker absent at start: sync calls work, async ones get 503 until it comes, then 202', async (t) => {
   const folder = await makeFolder(t, 'embedded');
   const port = await freePort();

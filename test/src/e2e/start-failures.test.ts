@@ -35,6 +35,16 @@ test('a data folder that cannot be written', async (t) => {
   assert.match(await failure(folder, { DATA_DIR: join(file, 'data') }), /^postern: .*a-file\/data/);
 });
 
+test('a data folder where no folder can be', async (t) => {
+  const folder = await makeFolder(t, 'embedded');
+  assert.match(await failure(folder, { DATA_DIR: '/proc/postern' }), /^postern: .*\/proc\/postern/);
+});
+
+test('an unknown command', async (t) => {
+  const folder = await makeFolder(t, 'embedded');
+  assert.equal(await failure(folder, {}, 'nonsense'), 'postern: unknown command nonsense: there are up, gateway, queue-worker, provider');
+});
+
 test('a data folder that another Postern has', async (t) => {
   const folder = await makeFolder(t, 'embedded');
   const { postern } = await up(folder);
