@@ -1,5 +1,5 @@
 /**
- * The gateway's Prometheus metrics, under OpenFaaS's names where OpenFaaS has one (openfaas.md 6).
+ * The gateway's Prometheus metrics, under OpenFaaS's names where OpenFaaS has one.
  * Labels come from deployed functions only, never from a URL.
  */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';

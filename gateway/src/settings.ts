@@ -1,4 +1,4 @@
-/** The gateway's settings, under OpenFaaS's names where OpenFaaS has one (openfaas.md 1.1). */
+/** The gateway's settings, under OpenFaaS's names where OpenFaaS has one. */
 import { duration, flag, httpUrl, integer, list } from '@postern/settings';
 import { z } from 'zod';
 

@@ -42,7 +42,7 @@ export function createSystemApi({ provider, table, registry, version, ...options
   });
 }
 
-/** OpenFaaS's GatewayInfo (openfaas.md 1.4); `provider` is null while the provider is away. */
+/** OpenFaaS's GatewayInfo; `provider` is null while the provider is away. */
 function gatewayInfo(info: ProviderInfo | undefined, version: string): object {
   const release = (text: string) => ({ sha: '', release: text });
   return {

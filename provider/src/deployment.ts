@@ -1,5 +1,5 @@
 /**
- * OpenFaaS's JSON for functions: FunctionDeployment in and out, FunctionStatus out (openfaas.md 1.4).
+ * OpenFaaS's JSON for functions: FunctionDeployment in and out, FunctionStatus out.
  * The gateway and the provider's own server both speak it through here.
  * Not here: the rules a specification must keep (function-rules.ts).
  */

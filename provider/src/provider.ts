@@ -4,7 +4,7 @@
  * Not here: choosing a replica for a request (gateway/src/router.ts).
  */
 
-/** `fn.namespace` splits at the last dot (openfaas.md 1.1). */
+/** `fn.namespace` splits at the last dot. */
 export interface FunctionRef {
   readonly name: string;
   readonly namespace: string;

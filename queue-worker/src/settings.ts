@@ -1,4 +1,4 @@
-/** The queue-worker's settings, under OpenFaaS's names where OpenFaaS has one (openfaas.md 2.4). */
+/** The queue-worker's settings, under OpenFaaS's names where OpenFaaS has one. */
 import { type CallbackAllow, parseCallbackAllow } from '@postern/queue';
 import { duration, flag, httpUrl, integer, list } from '@postern/settings';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
 /**
- * The keys of a stack.yml (openfaas.md 5.1) and their shapes. Every scalar is text here, as written: YAML's guesses
+ * The keys of a stack.yml and their shapes. Every scalar is text here, as written: YAML's guesses
  * (`on` as true, `1.0` as 1) would change what the user wrote, and OpenFaaS's values are texts throughout.
  * Not here: positions, files and paths (read-stack.ts), rules for values (function-rules.ts).
  */
