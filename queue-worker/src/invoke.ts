@@ -20,11 +20,14 @@ export interface Answer {
   readonly body: Uint8Array;
 }
 
-// Ours to say, or the connection's: the names of functionHeaders, what undici sets itself, and hop-by-hop headers.
-const replaced = new Set([
-  'x-call-id', 'x-attempt', 'x-start-time', 'x-callback-url', 'host', 'content-length', 'expect',
+/** What belongs to a connection and not to what is sent over it: neither a call nor an answer takes it along. Lower case. */
+export const ofTheConnection: readonly string[] = [
   'connection', 'proxy-connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade',
-]);
+  'host', 'content-length', 'expect',
+];
+
+// Ours to say: the names of functionHeaders.
+const replaced = new Set(['x-call-id', 'x-attempt', 'x-start-time', 'x-callback-url', ...ofTheConnection]);
 
 /**
  * The headers of an attempt: the caller's own, `User-Agent` included, and what the function may know of its call.

@@ -5,7 +5,7 @@
  */
 import type { Call, Callback, HeaderList } from '@postern/queue';
 import type { AttemptEnd, Reason } from './classify.js';
-import type { Answer } from './invoke.js';
+import { type Answer, ofTheConnection } from './invoke.js';
 
 /** When the call ended, milliseconds since the epoch. For the worker's own use: it is not sent to the receiver. */
 export const endedAtHeader = 'Postern-Ended-At';
@@ -25,8 +25,7 @@ export interface CallEnd {
 
 // The connection's own, what a request must not take from an answer, and what is said anew below.
 const dropped = new Set([
-  'connection', 'proxy-connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-authentication-info', 'te', 'trailer',
-  'transfer-encoding', 'upgrade', 'content-length', 'host', 'expect', 'user-agent',
+  ...ofTheConnection, 'proxy-authentication-info', 'user-agent',
   'x-duration-seconds', 'x-function-status', 'x-function-name', 'x-call-id', 'x-retry', 'x-retry-max', endedAtHeader.toLowerCase(),
 ]);
 

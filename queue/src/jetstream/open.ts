@@ -36,8 +36,6 @@ export interface JetStreamOptions {
   readonly publishTimeoutMs?: number;
   /** Headers and body together; the broker's `max_payload`, less 2 KiB for a dead letter's cause, holds besides. */
   readonly maxBodyBytes?: number;
-  /** Of the streams made here; streams that are there must have as many. */
-  readonly replicas?: number;
 }
 
 const defaultLeaseMs = 30_000;
@@ -68,7 +66,6 @@ class JetStreamQueue implements Queue {
   readonly #log: Logger;
   readonly #leaseMs: number;
   readonly #publishTimeoutMs: number;
-  readonly #replicas: number;
   readonly #link: Link;
   readonly #replies: Replies;
   readonly #api: Api;
@@ -87,12 +84,11 @@ class JetStreamQueue implements Queue {
   #refusal = 'the broker is away';
   #closed: Promise<void> | undefined;
 
-  constructor({ url, log, leaseMs = defaultLeaseMs, publishTimeoutMs = 5_000, maxBodyBytes = Infinity, replicas = 1 }: JetStreamOptions) {
+  constructor({ url, log, leaseMs = defaultLeaseMs, publishTimeoutMs = 5_000, maxBodyBytes = Infinity }: JetStreamOptions) {
     const servers = parseServers(url);
     this.#log = log;
     this.#leaseMs = leaseMs;
     this.#publishTimeoutMs = publishTimeoutMs;
-    this.#replicas = replicas;
     this.firstVerdict = new Promise((resolve, reject) => {
       this.#verdict = (err) => { if (err instanceof QueueMisconfigured) reject(err); else resolve(); };
     });
@@ -213,7 +209,7 @@ class JetStreamQueue implements Queue {
     while (!signal.aborted) {
       try {
         // Longer than a publish is repeated for, so that no repetition comes after its id is forgotten.
-        await ensureStreams(this.#api, { replicas: this.#replicas, duplicateWindowMs: 2 * this.#publishTimeoutMs });
+        await ensureStreams(this.#api, { duplicateWindowMs: 2 * this.#publishTimeoutMs });
         if (signal.aborted) return;
         this.#leases.attach(connection);
         this.#ready = true;

@@ -5,7 +5,7 @@
  *     POSTERN_CALLBACKS  postern.callback.<queue>.<namespace>.<function>   work queue, one consumer: `callbacks`
  *     POSTERN_DEAD       postern.dead.<lane key> | postern.dead.callback   kept until removed, or a limit is set
  *
- * What a difference would cost decides whether it stops us; sizes, replicas above ours and limits are the operator's, and
+ * What a difference would cost decides whether it stops us; sizes, replicas and limits are the operator's, and
  * so is how many dead letters are kept, and for how long.
  */
 import {
@@ -37,7 +37,6 @@ const maxCallbacksPending = 1_000_000;
 const inactiveMs = 30 * 86_400_000;
 
 export interface StreamNeeds {
-  readonly replicas: number;
   /** For how long a repeated publish is still recognised; the broker remembers every id for so long, in memory. */
   readonly duplicateWindowMs: number;
 }
@@ -60,18 +59,18 @@ export function deadSubject(key: string): string {
  */
 export async function ensureStreams(api: Api, needs: StreamNeeds): Promise<void> {
   const workQueue = { retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New, duplicate_window: nanos(needs.duplicateWindowMs) };
-  await ensureStream(api, needs, { name: streams.calls, subjects: ['postern.call.>'], ...workQueue });
+  await ensureStream(api, { name: streams.calls, subjects: ['postern.call.>'], ...workQueue });
   // Settling is repeated for as long as it takes, beyond what a publish is given.
   const patient = { duplicate_window: nanos(Math.max(needs.duplicateWindowMs, 120_000)) };
-  await ensureStream(api, needs, { name: streams.callbacks, subjects: ['postern.callback.>'], ...workQueue, ...patient });
-  await ensureStream(api, needs, { name: streams.dead, subjects: ['postern.dead.>'], retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old, ...patient });
+  await ensureStream(api, { name: streams.callbacks, subjects: ['postern.callback.>'], ...workQueue, ...patient });
+  await ensureStream(api, { name: streams.dead, subjects: ['postern.dead.>'], retention: RetentionPolicy.Limits, discard: DiscardPolicy.Old, ...patient });
 }
 
 type Wanted = Pick<StreamConfig, 'name' | 'subjects' | 'retention' | 'discard' | 'duplicate_window'>;
 
-async function ensureStream(api: Api, { replicas }: StreamNeeds, wanted: Wanted): Promise<void> {
+async function ensureStream(api: Api, wanted: Wanted): Promise<void> {
   const config = await findStream(api, wanted.name)
-    ?? await api.ask<StreamInfo>(`STREAM.CREATE.${wanted.name}`, { ...wanted, storage: StorageType.File, num_replicas: replicas }).then((made) => made.config)
+    ?? await api.ask<StreamInfo>(`STREAM.CREATE.${wanted.name}`, { ...wanted, storage: StorageType.File }).then((made) => made.config)
       .catch((err: unknown) => { throw misconfigured(`stream ${wanted.name} cannot be made`, err); });
   const { subjects, retention, discard } = wanted;
   // Waiting calls must neither grow too old nor make room for others; dead letters may.
@@ -81,7 +80,6 @@ async function ensureStream(api: Api, { replicas }: StreamNeeds, wanted: Wanted)
     // Fields of the same config type, compared as the JSON they came in.
     differs(`stream ${wanted.name}`, field, config[field as keyof StreamConfig], value);
   }
-  if (config.num_replicas < replicas) differs(`stream ${wanted.name}`, 'num_replicas', config.num_replicas, `${replicas} or more`);
   // Follows from our settings, and may be raised while others use the stream.
   if (config.duplicate_window < wanted.duplicate_window) {
     await api.ask(`STREAM.UPDATE.${wanted.name}`, { ...config, duplicate_window: wanted.duplicate_window })
